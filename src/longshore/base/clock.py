@@ -1,0 +1,31 @@
+"""Time as an argument: nothing above this room reads the system clock by itself."""
+
+import asyncio
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Gives the time and lets a loop wait for it; tests pass a clock they move by hand."""
+
+    def now(self) -> float:
+        """Wall-clock time, in seconds since the epoch (UTC)."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary start; never goes backwards."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have gone by on this clock."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

@@ -1,0 +1,67 @@
+"""One Longshore on one machine: who it is, where its files lie, which ports it owns."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+
+class Installation(msgspec.Struct, frozen=True, kw_only=True):
+    """What `longshore up` was told, kept in `<data_dir>/installation.json`.
+
+    Two installations on one machine differ in `data_dir` and `port`; everything they make outside
+    of `data_dir` (interfaces, namespaces, nft tables, cgroups, lines in /etc/hosts) carries `id`,
+    so that neither ever touches the other's objects.
+    """
+
+    data_dir: Path
+    port: int = 4566
+    """HTTP endpoint of every API. HTTPS is on `port + 1`, the registry's HTTPS on `port + 2`."""
+    listen: str = "127.0.0.1"
+    region: str = "us-east-1"
+    account: str = "123456789012"
+    auth: str = "enforced"
+    """`enforced` (signatures and policies) or `open` (any key is taken)."""
+    runtime: str = "containerd"
+    """`containerd` or `simulated`."""
+    store: str = ""
+    """A postgresql:// URL; empty for SQLite in `data_dir`."""
+    public_pool: str = "198.18.0.0/24"
+    """Addresses that stand for public IPv4 addresses on this machine, in CIDR form."""
+
+    @property
+    def id(self) -> str:
+        """Six hexadecimal digits that name this installation in kernel objects (IFNAMSIZ is 16)."""
+        return hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:6]
+
+    @property
+    def tls_port(self) -> int:
+        return self.port + 1
+
+    @property
+    def registry_port(self) -> int:
+        return self.port + 2
+
+    @property
+    def endpoint_url(self) -> str:
+        """What clients put into `AWS_ENDPOINT_URL`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and pid files; emptied at start."""
+        return self.data_dir / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        """Logs of Longshore's own processes, not of tasks."""
+        return self.data_dir / "log"
+
+    @property
+    def domain(self) -> str:
+        """The name under which registries and private names of this installation resolve."""
+        return "longshore.internal"
+
+    def registry_host(self, account: str, region: str) -> str:
+        """Host and port of an account's private registry, as `repositoryUri` shows it."""
+        return f"{account}.dkr.ecr.{region}.{self.domain}:{self.registry_port}"

@@ -1,0 +1,34 @@
+"""Who makes a request."""
+
+import msgspec
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """The authenticated caller, as `sts:GetCallerIdentity` tells it and policies match it.
+
+    `kind` is `user`, `assumed-role`, `federated-user`, `root` or `service`. `arn` is the caller's
+    ARN (`arn:aws:sts::…:assumed-role/…` for a session); `role_arn` the role's own, where there is
+    one. `user_id` is the unique id (`AIDA…`, `AROA…:session`). `session_policies` are the policy
+    documents (JSON) that narrow the session; `session_tags` its tags; `issued_at` in epoch seconds
+    where the credentials are temporary.
+    """
+
+    account: str
+    arn: str
+    user_id: str
+    kind: str
+    access_key_id: str = ""
+    role_arn: str = ""
+    user_name: str = ""
+    session_name: str = ""
+    session_policies: tuple[str, ...] = ()
+    session_tags: tuple[tuple[str, str], ...] = ()
+    issued_at: float | None = None
+    mfa_authenticated: bool = False
+
+
+def root(account: str) -> Principal:
+    """The account's root user, who may do everything in it."""
+    return Principal(
+        account=account, arn=f"arn:aws:iam::{account}:root", user_id=account, kind="root"
+    )

@@ -1,0 +1,100 @@
+"""What a service offers to the gateway.
+
+An operation is a function `(context, request) -> response`. `request` is the input shape as plain
+values (dict, list, str, int, float, bool, bytes; timestamps as float epoch seconds), typed with
+types-boto3's request TypedDict; the response is a mapping shaped like the output shape (timestamps
+as datetime or float epoch seconds; None values and unknown members are refused by tests).
+It is synchronous, reads and stages writes through `context.tx`, and may run again after a
+conflict: whatever it does besides must be repeatable. An operation that must wait (bytes, files,
+another process) is listed under `waiting`: an async function that gets `context.store` and
+transacts itself.
+
+The gateway decides, before the call, whether the caller may: the IAM action is
+`<iam_prefix>:<Operation>` (or what `actions` says), the resources are those that `resources` gives
+(`*` where it gives none), and each must be allowed. `context.authorize` asks for more, such as
+`iam:PassRole`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from longshore.base.clock import Clock
+from longshore.base.ids import Ids
+from longshore.base.installation import Installation
+from longshore.model.principal import Principal
+from longshore.store.interface import Reader, Store, Transaction
+
+Response = Mapping[str, Any]
+
+
+class Authorize(Protocol):
+    """Raises the service's access-denied `AwsError` unless the caller may."""
+
+    def __call__(
+        self, action: str, resource: str, conditions: Mapping[str, str | list[str]] | None = None
+    ) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One call: who, where, when, and the transaction it reads and writes through."""
+
+    service: str
+    operation: str
+    account: str
+    region: str
+    principal: Principal
+    request_id: str
+    source_ip: str
+    now: float
+    """Epoch seconds."""
+    ids: Ids
+    clock: Clock
+    installation: Installation
+    store: Store
+    tx: Transaction
+    authorize: Authorize
+
+
+Operation = Callable[[Context, Any], Response]
+WaitingOperation = Callable[[Context, Any], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One resource of a call: its ARN, and what the service adds to the condition keys for it.
+
+    `conditions` maps keys such as `ecs:cluster` or `aws:ResourceTag/stage` to values.
+    """
+
+    arn: str
+    conditions: Mapping[str, str | list[str]] = field(default_factory=dict)
+
+
+ResourcesOf = Callable[[Context, Any], Iterable[Resource]]
+"""The resources of one call, from its request and the records that it names."""
+
+
+def no_resource_policy(reader: Reader, arn: str) -> str | None:
+    """For services whose resources have no policies of their own."""
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One AWS service: botocore's name of it (`ecs`), its operations, and its authorisation."""
+
+    name: str
+    iam_prefix: str
+    operations: Mapping[str, Operation]
+    waiting: Mapping[str, WaitingOperation] = field(default_factory=dict)
+    actions: Mapping[str, str] = field(default_factory=dict)
+    """IAM actions by operation, where it is not `<iam_prefix>:<Operation>`."""
+    resources: Mapping[str, ResourcesOf] = field(default_factory=dict)
+    unauthorized: frozenset[str] = frozenset()
+    """Operations for which IAM is not asked (`GetCallerIdentity`)."""
+    anonymous: frozenset[str] = frozenset()
+    """Operations which need no signature (`AssumeRoleWithWebIdentity`)."""
+    resource_policy: Callable[[Reader, str], str | None] = no_resource_policy
+    """The policy document (JSON) attached to the resource of this ARN."""

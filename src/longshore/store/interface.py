@@ -1,0 +1,179 @@
+"""What a store promises.
+
+Terms
+-----
+A *record* is a frozen struct under a key (kind, account, region, name). Global resources (IAM) use
+the region `""`; records that belong to no account (hosts) use the account `""`.
+The store has one *revision*, an integer that grows with each committed transaction; a record
+carries the revision of the transaction that wrote it last.
+A *transaction* reads the process's cache and stages writes. It commits whole or not at all, and
+only if each record that it wrote or `require`d is still at the revision that it read (absent
+counts as revision 0); otherwise the commit raises `Conflict`.
+
+Lifecycle
+---------
+    store = await open_store("sqlite:///var/lib/longshore/state.db", KINDS)
+    def rename(tx: Transaction) -> None:
+        cluster = tx.get(CLUSTER, account, region, "default")
+        ...
+        tx.put(CLUSTER, account, region, "default", changed)
+    await store.transact(rename)      # runs again after a Conflict; durable when it returns
+    async for change in store.watch([CLUSTER], after=revision): ...
+    await store.close()
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from longshore.model.kind import Kind
+
+T = TypeVar("T", bound=msgspec.Struct)
+T_co = TypeVar("T_co", bound=msgspec.Struct, covariant=True)
+R = TypeVar("R")
+
+
+class StoreError(Exception):
+    """The store could not do what was asked."""
+
+
+class Conflict(StoreError):
+    """Another transaction changed a record that this one read and wrote."""
+
+
+class Compacted(StoreError):
+    """The changes after the revision asked for are no longer kept: list anew, then watch."""
+
+
+class StoreUnavailable(StoreError):
+    """The disk is full or the database cannot be reached; nothing of the transaction was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where a record is."""
+
+    kind: str
+    account: str
+    region: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Generic[T_co]):
+    """A value and the revision that wrote it."""
+
+    key: Key
+    revision: int
+    value: T_co
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One record's change in one committed transaction; `after` is None where it was deleted."""
+
+    revision: int
+    key: Key
+    before: Record[msgspec.Struct] | None
+    after: Record[msgspec.Struct] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`holder` owns `name` until `expires` (epoch seconds); `token` grows with each new holder."""
+
+    name: str
+    holder: str
+    expires: float
+    token: int
+
+
+class Reader(Protocol):
+    """Reads; synchronous, from memory."""
+
+    def get(self, kind: Kind[T], account: str, region: str, name: str) -> Record[T] | None:
+        """The record, or None."""
+
+    def scan(
+        self,
+        kind: Kind[T],
+        account: str | None = None,
+        region: str | None = None,
+        *,
+        prefix: str = "",
+        after: str = "",
+        limit: int | None = None,
+    ) -> Sequence[Record[T]]:
+        """Records ordered by (account, region, name).
+
+        `prefix` and `after` (exclusive) apply to names and need account and region; `limit` is a
+        page's size. Without account or region, all of them.
+        """
+
+    def find(
+        self, kind: Kind[T], account: str, region: str, index: str, value: str
+    ) -> Sequence[Record[T]]:
+        """Records whose index function gave `value`, ordered by name."""
+
+
+class Transaction(Reader, Protocol):
+    """Reads that see the staged writes, and the staging of writes."""
+
+    def put(self, kind: Kind[T], account: str, region: str, name: str, value: T) -> None:
+        """Write over whatever this transaction read (or would read now) under the key."""
+
+    def create(self, kind: Kind[T], account: str, region: str, name: str, value: T) -> None:
+        """Write, provided that there is no such record; raises `Conflict` at once if there is."""
+
+    def delete(self, kind: Kind[T], account: str, region: str, name: str) -> None:
+        """Remove the record; nothing happens where there is none."""
+
+    def require(self, record: Record[Any]) -> None:
+        """Commit only if `record` is unchanged then."""
+
+
+class Store(ABC):
+    """Records, changes and leases of one installation."""
+
+    @property
+    @abstractmethod
+    def revision(self) -> int:
+        """The last revision that reads in this process see."""
+
+    @property
+    @abstractmethod
+    def reader(self) -> Reader:
+        """Reads outside of a transaction: always sees this process's own committed writes."""
+
+    @abstractmethod
+    async def transact(self, function: Callable[[Transaction], R], attempts: int = 10) -> R:
+        """Run `function` and commit what it staged; durable (fsynced) when this returns.
+
+        `function` is synchronous and may run several times: after a `Conflict` it runs again on
+        fresh reads, `attempts` times in all. What it raises ends the transaction unwritten. Where
+        it stages nothing, nothing is waited for.
+        """
+
+    @abstractmethod
+    def watch(
+        self, kinds: Collection[Kind[Any]], after: int | None = None
+    ) -> AsyncIterator[Change]:
+        """Every durable change of these kinds since revision `after` (now, if None), in order.
+
+        Registered when called, not at the first `anext`. Raises `Compacted` from the iterator.
+        """
+
+    @abstractmethod
+    async def acquire(self, name: str, holder: str, ttl: float, now: float) -> Lease | None:
+        """Take or renew a lease for `ttl` seconds; None while another holder's is unexpired."""
+
+    @abstractmethod
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back; nothing happens where it has passed to another."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Commit what is pending and free everything."""

@@ -1,0 +1,1 @@
+"""What tests of several rooms share: waiting, fakes, builders. Nothing here runs in production."""
