@@ -32,3 +32,14 @@ def root(account: str) -> Principal:
     return Principal(
         account=account, arn=f"arn:aws:iam::{account}:root", user_id=account, kind="root"
     )
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """An access key with its secret, and whom it speaks for."""
+
+    access_key_id: str
+    secret_access_key: str
+    principal: Principal
+    session_token: str = ""
+    expires: float | None = None
+    """Epoch seconds, for temporary credentials."""

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from longshore.base.clock import Clock
 from longshore.base.ids import Ids
 from longshore.base.installation import Installation
-from longshore.model.principal import Principal
+from longshore.model.principal import Credential, Principal
 from longshore.store.interface import Reader, Store, Transaction
 
 Response = Mapping[str, Any]
@@ -98,3 +98,45 @@ class Service:
     """Operations which need no signature (`AssumeRoleWithWebIdentity`)."""
     resource_policy: Callable[[Reader, str], str | None] = no_resource_policy
     """The policy document (JSON) attached to the resource of this ARN."""
+
+
+class Identity(Protocol):
+    """Who callers are and what they may do; IAM implements it, the gateway and registry ask it."""
+
+    def credential(
+        self, reader: Reader, access_key_id: str, session_token: str, now: float
+    ) -> Credential:
+        """The credential of a signed request.
+
+        Raises `AwsError` with AWS's code: `InvalidClientTokenId` (`UnrecognizedClientException` in
+        the JSON services; the gateway translates), `ExpiredToken`.
+        """
+
+    def authorize(
+        self,
+        reader: Reader,
+        principal: Principal,
+        action: str,
+        resource: Resource,
+        conditions: Mapping[str, str | list[str]],
+        resource_policy: str | None,
+    ) -> None:
+        """Raise `AwsError("AccessDeniedException", …)` in AWS's wording unless the call is allowed.
+
+        `conditions` are the global keys of the request (`aws:SourceIp`, `aws:CurrentTime`…);
+        `resource.conditions` join them.
+        """
+
+    def issue(
+        self,
+        reader: Reader,
+        role_arn: str,
+        session_name: str,
+        seconds: float,
+        now: float,
+    ) -> Credential:
+        """Temporary credentials of a role, for what Longshore itself runs (tasks, instances).
+
+        The caller has checked that the role trusts the service. Nothing is written: the session is
+        sealed into the token.
+        """

@@ -1,0 +1,18 @@
+"""Every kind of record: what a store is opened with."""
+
+from typing import Any
+
+from longshore.model import ec2, host
+from longshore.model.kind import Kind
+
+KINDS: tuple[Kind[Any], ...] = (
+    ec2.ADDRESS,
+    ec2.ADDRESS_CLAIM,
+    ec2.INTERNET_GATEWAY,
+    ec2.NETWORK_INTERFACE,
+    ec2.ROUTE_TABLE,
+    ec2.SECURITY_GROUP,
+    ec2.SUBNET,
+    ec2.VPC,
+    host.HOST,
+)
