@@ -1,0 +1,175 @@
+"""Keeps Longshore's processes up: starts them, restarts what dies, ends them together.
+
+Standard library only, so that it starts at once and stays small. Each process is a session leader
+of its own and survives the supervisor's death; a new supervisor ends what an old one left (tasks
+are not among them: their shims belong to nobody) and starts afresh.
+"""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+RESTART_DELAYS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before the first, second… restart of a process that does not stay up."""
+STEADY_SECONDS = 10.0
+STOP_SECONDS = 8.0
+
+
+class AlreadyRunning(Exception):
+    """Another supervisor holds this data directory; the message is its pid."""
+
+
+@dataclass
+class Process:
+    """One supervised program: its command, and where its output goes."""
+
+    name: str
+    command: Sequence[str]
+    started: float = 0.0
+    failures: int = 0
+    due: float = 0.0
+    child: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+
+class Supervisor:
+    """Runs processes in the order given, and ends them in the opposite order."""
+
+    def __init__(self, processes: Sequence[Process], run_dir: Path, log_dir: Path) -> None:
+        self._processes = processes
+        self._run_dir = run_dir
+        self._log_dir = log_dir
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._ending = False
+        self._lock: IO[str] | None = None
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Supervise until SIGTERM or SIGINT; `ready` is called when all have been started."""
+        self._take_lock()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        for process in self._processes:
+            end_process(self._pid_file(process), STOP_SECONDS)
+            self._start(process)
+        ready()
+        while not self._ending:
+            self._wait()
+            for process in self._processes:
+                self._tend(process)
+        for process in reversed(self._processes):
+            self._stop(process)
+        (self._run_dir / "supervisor.pid").unlink(missing_ok=True)
+
+    def _take_lock(self) -> None:
+        self._run_dir.mkdir(parents=True, exist_ok=True)
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        path = self._run_dir / "supervisor.pid"
+        self._lock = path.open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(path.read_text().strip()) from None
+        self._lock.truncate(0)
+        self._lock.write(f"{os.getpid()}\n")
+        self._lock.flush()
+
+    def _end(self, *_: object) -> None:
+        self._ending = True
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        due = [process.due for process in self._processes if process.child is None]
+        seconds = max(0.0, min(due) - now) if due else 60.0
+        select.select([self._wake_read], [], [], seconds)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_read, 4096)
+
+    def _pid_file(self, process: Process) -> Path:
+        return self._run_dir / f"{process.name}.pid"
+
+    def _start(self, process: Process) -> None:
+        with (self._log_dir / f"{process.name}.log").open("ab") as log:
+            process.child = subprocess.Popen(
+                process.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        process.started = time.monotonic()
+        self._pid_file(process).write_text(identity(process.child.pid))
+
+    def _tend(self, process: Process) -> None:
+        """Note a death; start again what is due."""
+        now = time.monotonic()
+        if process.child is not None and process.child.poll() is not None:
+            steady = now - process.started > STEADY_SECONDS
+            process.failures = 1 if steady else process.failures + 1
+            delay = RESTART_DELAYS[min(process.failures, len(RESTART_DELAYS)) - 1]
+            process.child, process.due = None, now + delay
+        if process.child is None and process.due <= now and not self._ending:
+            self._start(process)
+
+    def _stop(self, process: Process) -> None:
+        if process.child is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.child.terminate()
+        try:
+            process.child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.child.kill()
+            process.child.wait()
+        self._pid_file(process).unlink(missing_ok=True)
+
+
+def identity(pid: int) -> str:
+    """`<pid> <start time in clock ticks since boot>`: a pid that cannot be mistaken later."""
+    return f"{pid} {_start_ticks(pid)}"
+
+
+def _start_ticks(pid: int) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def running(pid_file: Path) -> int | None:
+    """The pid that `pid_file` names, if that very process still runs."""
+    try:
+        pid, _, ticks = pid_file.read_text().strip().partition(" ")
+    except FileNotFoundError:
+        return None
+    found = _start_ticks(int(pid)) if pid.isdigit() else ""
+    return int(pid) if found and ticks in {"", found} else None
+
+
+def end_process(pid_file: Path, seconds: float) -> None:
+    """SIGTERM, then SIGKILL after `seconds`, to the process of `pid_file`; wait until it is gone."""
+    pid = running(pid_file)
+    if pid is not None:
+        _signal(pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while running(pid_file) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if running(pid_file):
+            _signal(pid, signal.SIGKILL)
+            while running(pid_file):
+                time.sleep(0.02)
+    pid_file.unlink(missing_ok=True)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
