@@ -5,6 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+FILE_NAME = "installation.json"
+DEFAULT_DATA_DIR = Path("/var/lib/longshore")
+
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """What `longshore up` was told, kept in `<data_dir>/installation.json`.
@@ -28,6 +31,14 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """A postgresql:// URL; empty for SQLite in `data_dir`."""
     public_pool: str = "198.18.0.0/24"
     """Addresses that stand for public IPv4 addresses on this machine, in CIDR form."""
+
+    def save(self) -> None:
+        """Write `installation.json`, whole or not at all."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        path = self.data_dir / FILE_NAME
+        draft = path.with_suffix(".new")
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(self, enc_hook=str)))
+        draft.replace(path)
 
     @property
     def id(self) -> str:
@@ -65,3 +76,12 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     def registry_host(self, account: str, region: str) -> str:
         """Host and port of an account's private registry, as `repositoryUri` shows it."""
         return f"{account}.dkr.ecr.{region}.{self.domain}:{self.registry_port}"
+
+
+def load_installation(data_dir: Path) -> Installation | None:
+    """What was saved for this data directory, or None where there is nothing yet."""
+    try:
+        text = (data_dir / FILE_NAME).read_bytes()
+    except FileNotFoundError:
+        return None
+    return msgspec.json.decode(text, type=Installation, dec_hook=lambda kind, value: kind(value))

@@ -67,7 +67,8 @@ class Supervisor:
                 self._tend(process)
         for process in reversed(self._processes):
             self._stop(process)
-        (self._run_dir / "supervisor.pid").unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.truncate(0)
 
     def _take_lock(self) -> None:
         self._run_dir.mkdir(parents=True, exist_ok=True)
@@ -156,7 +157,7 @@ def running(pid_file: Path) -> int | None:
 
 
 def end_process(pid_file: Path, seconds: float) -> None:
-    """SIGTERM, then SIGKILL after `seconds`, to the process of `pid_file`; wait until it is gone."""
+    """End the process of `pid_file`: SIGTERM, SIGKILL after `seconds`; gone when this returns."""
     pid = running(pid_file)
     if pid is not None:
         _signal(pid, signal.SIGTERM)

@@ -1,0 +1,23 @@
+"""`longshore env`: what a shell needs for AWS's own clients."""
+
+import shlex
+import sys
+
+from longshore.base.installation import DEFAULT_DATA_DIR
+from longshore.cli.installation import DataDir, administrator_key, require_installation
+
+
+def show(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Print the exports that point AWS's clients here: eval "$(longshore env)"."""
+    installation = require_installation(data_dir)
+    key = administrator_key(installation)
+    values = {
+        "AWS_ENDPOINT_URL": installation.endpoint_url,
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_REGION": installation.region,
+        "AWS_DEFAULT_REGION": installation.region,
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    lines.append("unset AWS_SESSION_TOKEN AWS_PROFILE")
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,40 @@
+"""The installation and the administrator's key that a command works with."""
+
+import json
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from longshore.base.installation import Installation, load_installation
+
+DataDir = Annotated[Path, typer.Option(help="Where the installation keeps everything.")]
+
+
+class AdministratorKey(NamedTuple):
+    """The access key made at first start, in `<data_dir>/administrator.json` (mode 0600)."""
+
+    access_key_id: str
+    secret_access_key: str
+
+
+def require_installation(data_dir: Path) -> Installation:
+    """The installation in `data_dir`; ends the command with what to do where there is none."""
+    installation = load_installation(data_dir.absolute())
+    if installation is None:
+        raise typer.BadParameter(
+            f"There is no Longshore in {data_dir}. Start one: longshore up --data-dir {data_dir}"
+        )
+    return installation
+
+
+def administrator_key(installation: Installation) -> AdministratorKey:
+    """The administrator's key; ends the command with what to do where it cannot be read."""
+    path = installation.data_dir / "administrator.json"
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise typer.BadParameter("Longshore has not been up here yet: longshore up") from None
+    except PermissionError:
+        raise typer.BadParameter(f"Only the owner of {path} may read the key.") from None
+    return AdministratorKey(found["access_key_id"], found["secret_access_key"])

@@ -1,0 +1,91 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from longshore.main.supervisor import identity, running
+from longshore.testing.wait import wait_until
+
+PROGRAM = """
+    import sys
+    from pathlib import Path
+    from longshore.main.supervisor import AlreadyRunning, Process, Supervisor
+    base = Path(sys.argv[1])
+    child = [sys.executable, "-c", "import time; time.sleep(1000)"]
+    processes = [Process("one", child), Process("two", child)]
+    try:
+        Supervisor(processes, base / "run", base / "log").run()
+    except AlreadyRunning as another:
+        sys.exit(f"runs already: {another}")
+"""
+
+
+def _supervise(base):
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(PROGRAM), str(base)], stderr=subprocess.PIPE
+    )
+
+
+def _pid(base, name):
+    return running(base / "run" / f"{name}.pid")
+
+
+@pytest.fixture
+def supervisor(tmp_path):
+    process = _supervise(tmp_path)
+    wait_until(lambda: _pid(tmp_path, "two"), what="both children run")
+    yield process
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+def test_process_that_is_killed_comes_back(supervisor, tmp_path):
+    first = _pid(tmp_path, "one")
+    os.kill(first, signal.SIGKILL)
+    second = wait_until(lambda: (pid := _pid(tmp_path, "one")) != first and pid)
+    assert second != first
+    assert _pid(tmp_path, "two")
+
+
+def test_sigterm_ends_supervisor_and_children(tmp_path):
+    process = _supervise(tmp_path)
+    wait_until(lambda: _pid(tmp_path, "two"))
+    pids = [_pid(tmp_path, "one"), _pid(tmp_path, "two")]
+    process.terminate()
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert not any(identity(pid).split()[1:] for pid in pids)
+    assert _pid(tmp_path, "supervisor") is None
+
+
+def test_second_supervisor_of_the_same_directory_refuses(supervisor, tmp_path):
+    second = _supervise(tmp_path)
+    _, error = second.communicate(timeout=10)
+    assert second.returncode == 1
+    assert f"runs already: {supervisor.pid}" in error.decode()
+
+
+def test_new_supervisor_replaces_what_a_killed_one_left(tmp_path):
+    first = _supervise(tmp_path)
+    wait_until(lambda: _pid(tmp_path, "two"))
+    orphans = {_pid(tmp_path, "one"), _pid(tmp_path, "two")}
+    first.kill()
+    first.communicate(timeout=10)
+    assert {_pid(tmp_path, "one"), _pid(tmp_path, "two")} == orphans
+    second = _supervise(tmp_path)
+    wait_until(lambda: (pid := _pid(tmp_path, "two")) and pid not in orphans)
+    assert _pid(tmp_path, "one") not in orphans
+    assert not any(identity(pid).split()[1:] for pid in orphans)
+    second.terminate()
+    second.communicate(timeout=10)
+
+
+def test_pid_of_another_process_is_not_taken_for_ours(tmp_path):
+    file = tmp_path / "x.pid"
+    file.write_text(f"{os.getpid()} 12345")
+    assert running(file) is None
+    file.write_text(identity(os.getpid()))
+    assert running(file) == os.getpid()
