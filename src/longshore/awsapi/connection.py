@@ -1,0 +1,88 @@
+"""One HTTP/1.1 connection of a client: a request goes out, its response comes back."""
+
+import asyncio
+import ssl
+from urllib.parse import SplitResult
+
+import httptools
+
+from longshore.awsapi.http import HttpResponse
+
+CHUNK = 65_536
+
+
+class ConnectionBroken(OSError):
+    """The peer went away; `answered` says whether any byte of the response had come."""
+
+    def __init__(self, answered: bool) -> None:
+        super().__init__("the connection ended before the response did")
+        self.answered = answered
+
+
+class _Collector:
+    """Callbacks of httptools' parser."""
+
+    def __init__(self) -> None:
+        self.headers: list[tuple[str, str]] = []
+        self.body: list[bytes] = []
+        self.complete = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_body(self, body: bytes) -> None:
+        self.body.append(body)
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+class Connection:
+    """A keep-alive connection; `usable` is false once it cannot carry another request."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.usable = True
+
+    @classmethod
+    async def open(cls, url: SplitResult, context: ssl.SSLContext | None) -> "Connection":
+        """Connect to the URL's host; raises OSError."""
+        secure = url.scheme == "https"
+        port = url.port or (443 if secure else 80)
+        tls = (context or ssl.create_default_context()) if secure else None
+        return cls(*await asyncio.open_connection(url.hostname, port, ssl=tls))
+
+    async def exchange(
+        self, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> HttpResponse:
+        """Send one request and read its response; raises ConnectionBroken."""
+        head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        start = f"{method} {target} HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n"
+        answered = False
+        collector = _Collector()
+        parser = httptools.HttpResponseParser(collector)
+        self.usable = False
+        try:
+            self._writer.write(start.encode("latin-1") + body)
+            await self._writer.drain()
+            while not collector.complete:
+                data = await self._reader.read(CHUNK)
+                if not data:
+                    raise ConnectionBroken(answered)
+                answered = True
+                parser.feed_data(data)
+        except (ConnectionError, httptools.HttpParserError) as error:
+            raise ConnectionBroken(answered) from error
+        self.usable = parser.should_keep_alive()
+        return HttpResponse(parser.get_status_code(), collector.headers, b"".join(collector.body))
+
+    def close(self) -> None:
+        """End the connection; nothing is waited for."""
+        self.usable = False
+        self._writer.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the peer has hung up."""
+        return self._reader.at_eof() or self._writer.is_closing()
