@@ -1,0 +1,90 @@
+"""A whole Longshore for tests, started and ended as a user does, with AWS's own clients for it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+
+from longshore.base.installation import Installation, load_installation
+from longshore.cli.installation import AdministratorKey, administrator_key
+from longshore.testing.ports import free_ports
+
+COMMAND_SECONDS = 180.0
+
+
+class RunningLongshore:
+    """`longshore up --detach` in a directory of its own; `end` is `longshore down --purge`."""
+
+    def __init__(self, data_dir: Path, *options: str) -> None:
+        self.data_dir = data_dir
+        self.port = free_ports(4)
+        self.command("up", "--detach", "--port", str(self.port), *options)
+
+    def command(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run `longshore ARGUMENTS --data-dir …`."""
+        return subprocess.run(
+            [sys.executable, "-m", "longshore.main", *arguments, "--data-dir", str(self.data_dir)],
+            check=check,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+
+    @property
+    def installation(self) -> Installation:
+        installation = load_installation(self.data_dir)
+        if installation is None:
+            raise AssertionError(f"nothing was set up in {self.data_dir}")
+        return installation
+
+    @property
+    def key(self) -> AdministratorKey:
+        return administrator_key(self.installation)
+
+    def client(
+        self, service: str, key: Sequence[str] | None = None, region: str | None = None
+    ) -> Any:
+        """A botocore client; `key` is (access key id, secret[, session token])."""
+        session = botocore.session.Session()
+        session.set_credentials(*(key or self.key))
+        return session.create_client(
+            service,
+            region_name=region or self.installation.region,
+            endpoint_url=self.installation.endpoint_url,
+            config=Config(proxies={}, retries={"total_max_attempts": 1}),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The process environment with what `longshore env` exports."""
+        environment = dict(os.environ)
+        for line in self.command("env").stdout.splitlines():
+            word, _, assignment = line.partition(" ")
+            if word == "export":
+                name, _, value = assignment.partition("=")
+                environment[name] = value.strip("'")
+        return environment
+
+    def aws(self, *arguments: str) -> str:
+        """What the AWS CLI prints."""
+        program = shutil.which("aws", path=str(Path(sys.executable).parent)) or "aws"
+        return subprocess.run(
+            [program, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            env=self.environment(),
+        ).stdout
+
+    def pid(self, process: str) -> int:
+        """Of `control-plane`, `agent`, `containerd` or `supervisor`."""
+        return int((self.installation.run_dir / f"{process}.pid").read_text().split()[0])
+
+    def end(self) -> None:
+        self.command("down", "--purge")
