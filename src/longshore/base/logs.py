@@ -26,5 +26,5 @@ def configure_logs(level: str = "info") -> None:
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger whose records carry `logger=name`; pass `__name__`."""
-    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(logger=name))
+    """A logger whose records carry `logger_name=name`; pass `__name__`."""
+    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(logger_name=name))
