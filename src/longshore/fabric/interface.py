@@ -7,7 +7,16 @@ Lifecycle
     namespace = await fabric.attach(interface)      # netns with the ENI's addresses inside
     ... containers run in `namespace` ...
     await fabric.detach(interface_id)               # safe to repeat, safe without attach
+    await fabric.close()                            # the agent ends, tasks run on
     await fabric.destroy()                          # `longshore down`: nothing is left behind
+
+Inside every VPC
+----------------
+`names.METADATA_ADDRESS` and `names.CREDENTIALS_ADDRESS` (port 80) and the VPC's resolver (base
+address plus two, and `names.DNS_ADDRESS`, port 53) belong to the router: whoever listens there, in
+the router's namespace, sees the ENI's address as the peer's. `names.API_ADDRESS` takes Longshore's
+ports (API, its TLS, registry) on to the same ports of this machine, from every subnet. Security
+groups do not filter these addresses, as on AWS.
 """
 
 from pathlib import Path
@@ -38,7 +47,24 @@ class Fabric(Protocol):
         """Remove the ENI and its namespace."""
 
     async def attached(self) -> frozenset[str]:
-        """Ids of the interfaces that are attached now, as the kernel tells it."""
+        """Ids of the interfaces that are attached now, as the kernel tells it.
+
+        Half-attached ones (a kill in the middle) are among them: attach or detach them again.
+        """
+
+    def router(self, vpc_id: str) -> Path:
+        """The namespace of the VPC's router, where the agent listens for what answers inside the
+        VPC (`sockets.listen_in`); the peer's address tells the ENI. It exists after `apply`."""
+
+    @property
+    def network(self) -> Network:
+        """What was applied last."""
+
+    async def changed(self) -> None:
+        """Return after the next `apply`."""
 
     async def destroy(self) -> None:
         """Remove every kernel object of this installation."""
+
+    async def close(self) -> None:
+        """Let go; everything stays as it is."""

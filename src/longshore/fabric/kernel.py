@@ -1,0 +1,183 @@
+"""The fabric of this machine's kernel.
+
+All kernel work runs in one thread of the fabric's own: it enters namespaces, which the event loop's
+thread must not, and it does one thing at a time.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from longshore.base.installation import Installation
+from longshore.base.logs import logger
+from longshore.fabric import namespaces, nftables
+from longshore.fabric.admission import Admission
+from longshore.fabric.conntrack import cut_flows
+from longshore.fabric.host_rules import api_ports, host_ruleset
+from longshore.fabric.interface import FabricError
+from longshore.fabric.links import Links
+from longshore.fabric.names import host_table, namespace_path, namespace_prefix
+from longshore.fabric.ports import attach_port, detach_port
+from longshore.fabric.router import ensure_router, remove_router, set_up_routing
+from longshore.fabric.router_rules import interfaces_of, router_ruleset
+from longshore.fabric.ruleset import Ruleset, changes, narrows, rebuild
+from longshore.fabric.uplink import (
+    ensure_uplink,
+    prepare_host,
+    remove_host_objects,
+    remove_uplink,
+    set_public_addresses,
+)
+from longshore.model.network import Interface, Network, Vpc
+
+R = TypeVar("R")
+log = logger(__name__)
+
+
+async def open_fabric(installation: Installation) -> "KernelFabric":
+    """The fabric of this host, with what an earlier process left in the kernel adopted.
+
+    Raises FabricError where the kernel or libnftables lacks something.
+    """
+    fabric = KernelFabric(installation)
+    await fabric.prepare()
+    return fabric
+
+
+class KernelFabric:
+    """Implements `interface.Fabric` with network namespaces, veths, routes and nftables."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fabric")
+        self._links = Links()
+        self._network = Network()
+        self._rulesets: dict[str, Ruleset] = {}
+        """What each router's table holds; a router that is missing here is rebuilt whole."""
+        self._gateways: dict[str, str] = {}
+        self._vpcs_changed = asyncio.Event()
+
+    async def prepare(self) -> None:
+        """Set up the host's side."""
+        await self._do(self._prepare)
+
+    async def apply(self, network: Network) -> None:
+        """See `interface.Fabric`."""
+        await self._do(lambda: self._apply(network))
+        self._vpcs_changed.set()
+        self._vpcs_changed = asyncio.Event()
+
+    async def attach(self, interface: Interface) -> Path:
+        """See `interface.Fabric`."""
+        return await self._do(lambda: self._attach(interface))
+
+    async def detach(self, interface_id: str) -> None:
+        """See `interface.Fabric`."""
+        await self._do(lambda: detach_port(self._links, self._installation, interface_id))
+
+    async def attached(self) -> frozenset[str]:
+        """See `interface.Fabric`."""
+        return frozenset(await self._do(lambda: list(self._listed("eni-"))))
+
+    def router(self, vpc_id: str) -> Path:
+        """See `interface.Fabric`."""
+        return namespace_path(self._installation.id, vpc_id)
+
+    @property
+    def network(self) -> Network:
+        """See `interface.Fabric`."""
+        return self._network
+
+    async def changed(self) -> None:
+        """See `interface.Fabric`."""
+        await self._vpcs_changed.wait()
+
+    async def destroy(self) -> None:
+        """See `interface.Fabric`."""
+        await self._do(self._destroy)
+
+    async def close(self) -> None:
+        """Let go of the kernel; everything stays as it is."""
+        await self._do(self._links.close)
+        self._thread.shutdown()
+
+    async def _do(self, work: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._translate, work)
+
+    @staticmethod
+    def _translate(work: Callable[[], R]) -> R:
+        try:
+            return work()
+        except (NetlinkError, OSError) as error:
+            raise FabricError(f"the kernel refused: {error}") from error
+
+    def _listed(self, kind: str) -> Iterable[str]:
+        prefix = namespace_prefix(self._installation.id) + kind
+        return (kind + name for name in namespaces.listed(prefix))
+
+    def _prepare(self) -> None:
+        threading.current_thread().name = "fabric"
+        prepare_host(self._links, self._installation)
+        nftables.run_transaction(rebuild(host_ruleset(self._installation)))
+
+    def _apply(self, network: Network) -> None:
+        for vpc in network.vpcs:
+            self._apply_vpc(network, vpc)
+        wanted = {vpc.id for vpc in network.vpcs}
+        for vpc_id in self._listed("vpc-"):
+            if vpc_id not in wanted:
+                self._remove_vpc(vpc_id)
+        self._network = network
+
+    def _apply_vpc(self, network: Network, vpc: Vpc) -> None:
+        if vpc.id not in self._gateways:
+            ensure_router(self._links, self._installation, vpc.id)
+            self._gateways[vpc.id] = ensure_uplink(self._links, self._installation, vpc.id)
+        gateway = self._gateways[vpc.id]
+        rules = router_ruleset(network, vpc, api_ports(self._installation), gateway)
+        self._apply_rules(network, vpc, rules)
+        set_up_routing(self._links, self._installation, vpc, gateway)
+        public = {i.public_address for i in interfaces_of(network, vpc) if i.public_address}
+        set_public_addresses(self._links, self._installation, vpc.id, public)
+
+    def _apply_rules(self, network: Network, vpc: Vpc, rules: Ruleset) -> None:
+        """Change the router's table, then cut the flows that it no longer allows."""
+        before = self._rulesets.get(vpc.id)
+        if before == rules:
+            return
+        with namespaces.within(self.router(vpc.id)):
+            # Forgotten first: after a failure the table is rebuilt, whatever it holds then.
+            self._rulesets.pop(vpc.id, None)
+            nftables.run_transaction(rebuild(rules) if before is None else changes(before, rules))
+            if before is None or narrows(before, rules):
+                admission = Admission(network, vpc)
+                cut = cut_flows(lambda flow: not admission.allows(flow))
+                if cut:
+                    log.info("flows cut by changed rules", vpc_id=vpc.id, flows=len(cut))
+        self._rulesets[vpc.id] = rules
+
+    def _remove_vpc(self, vpc_id: str) -> None:
+        self._rulesets.pop(vpc_id, None)
+        self._gateways.pop(vpc_id, None)
+        remove_uplink(self._links, self._installation, vpc_id)
+        remove_router(self._links, self._installation, vpc_id)
+
+    def _attach(self, interface: Interface) -> Path:
+        if interface.vpc_id not in self._gateways:
+            raise FabricError(f"{interface.vpc_id} has no router here: apply its network first")
+        return attach_port(self._links, self._installation, interface)
+
+    def _destroy(self) -> None:
+        for interface_id in self._listed("eni-"):
+            detach_port(self._links, self._installation, interface_id)
+        for vpc_id in self._listed("vpc-"):
+            self._remove_vpc(vpc_id)
+        remove_host_objects(self._links, self._installation)
+        table = {"table": {"family": "inet", "name": host_table(self._installation.id)}}
+        nftables.run_transaction([{"add": table}, {"delete": table}])
+        self._network = Network()

@@ -1,0 +1,62 @@
+"""What the fabric's objects are called in the kernel, and the addresses that every VPC has.
+
+All names in the host's namespace carry the installation's id: namespaces `ls-<id>-<vpc or eni id>`,
+uplinks `ls<id>u<digest>`, the nftables table `longshore-<id>`. Names inside a router's own
+namespace need not.
+"""
+
+import hashlib
+from pathlib import Path
+
+NETNS_DIR = Path("/run/netns")
+
+METADATA_ADDRESS = "169.254.169.254"
+"""Instance metadata ("Use IMDSv2", EC2 User Guide)."""
+DNS_ADDRESS = "169.254.169.253"
+"""The resolver's other address ("Amazon DNS server", VPC User Guide)."""
+CREDENTIALS_ADDRESS = "169.254.170.2"
+"""Task metadata and credentials ("Task IAM role", ECS Developer Guide)."""
+API_ADDRESS = "169.254.170.100"
+"""Longshore's own API endpoint inside every VPC; the ports are the host's."""
+
+ROUTER_TABLE = "longshore"
+UPLINK = "uplink"
+"""The router's end of the link to its host."""
+ENI_DEVICE = "eth0"
+"""The ENI inside its own namespace."""
+
+LINK_RANGE = "169.254.64.0/18"
+"""Addresses of the links between routers and their host, two a link."""
+ROUTE_PROTOCOL = 76
+"""Marks routes as the fabric's (rtm_protocol; not in use by others)."""
+
+
+def _digest(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def namespace_prefix(installation_id: str) -> str:
+    return f"ls-{installation_id}-"
+
+
+def namespace_path(installation_id: str, resource_id: str) -> Path:
+    """The namespace of a VPC's router (`vpc-…`) or of an ENI (`eni-…`)."""
+    return NETNS_DIR / (namespace_prefix(installation_id) + resource_id)
+
+
+def uplink_prefix(installation_id: str) -> str:
+    return f"ls{installation_id}u"
+
+
+def uplink_name(installation_id: str, vpc_id: str) -> str:
+    """The host's end of the link to a router: 15 characters, the most that IFNAMSIZ allows."""
+    return uplink_prefix(installation_id) + _digest(vpc_id, 6)
+
+
+def port_name(interface_id: str) -> str:
+    """The router's end of an ENI's veth."""
+    return "e" + _digest(interface_id, 14)
+
+
+def host_table(installation_id: str) -> str:
+    return f"longshore-{installation_id}"

@@ -1,0 +1,85 @@
+"""ENIs on this host: each a namespace with a veth whose other end is a port of its VPC's router."""
+
+from pathlib import Path
+from typing import Any
+
+from longshore.base.installation import Installation
+from longshore.fabric import namespaces
+from longshore.fabric.links import (
+    Links,
+    device_index,
+    discard,
+    ensure,
+    find_device,
+    write_sysctls,
+)
+from longshore.fabric.names import (
+    ENI_DEVICE,
+    ROUTE_PROTOCOL,
+    namespace_path,
+    namespace_prefix,
+    port_name,
+)
+from longshore.model.network import Interface
+
+LOOPBACK_INDEX = 1
+PERMANENT = "permanent"
+
+
+def attach_port(links: Links, installation: Installation, interface: Interface) -> Path:
+    """Make what is missing of the ENI's namespace and veth; its path."""
+    path = namespace_path(installation.id, interface.id)
+    router = links.open(namespace_path(installation.id, interface.vpc_id))
+    namespaces.create(path)
+    port = find_device(router, port_name(interface.id))
+    if port is None:
+        port = _add_veth(router, interface, path)
+    with namespaces.within(namespace_path(installation.id, interface.vpc_id)):
+        # Its default of 0.8 s would delay the first packet of every pair.
+        write_sysctls({f"ipv4/neigh/{port_name(interface.id)}/proxy_delay": 0})
+    _configure_inside(links, path, interface)
+    router.link("set", index=port, state="up")
+    # Known for good: the ENI cannot take over another's address by answering ARP for it.
+    router.neigh(
+        "replace", dst=interface.address, lladdr=interface.mac, ifindex=port, state=PERMANENT
+    )
+    router.route("replace", dst=f"{interface.address}/32", oif=port, proto=ROUTE_PROTOCOL)
+    return path
+
+
+def _add_veth(router: Any, interface: Interface, path: Path) -> int:
+    with path.open() as inside:
+        peer = {"ifname": ENI_DEVICE, "net_ns_fd": inside.fileno(), "address": interface.mac}
+        router.link("add", ifname=port_name(interface.id), kind="veth", peer=peer)
+    return device_index(router, port_name(interface.id))
+
+
+def _configure_inside(links: Links, path: Path, interface: Interface) -> None:
+    inside = links.open(path)
+    try:
+        device = find_device(inside, ENI_DEVICE)
+        with namespaces.within(path):
+            write_sysctls({f"ipv6/conf/{ENI_DEVICE}/disable_ipv6": 1})
+        inside.link("set", index=LOOPBACK_INDEX, state="up")
+        ensure(
+            inside,
+            "addr",
+            index=device,
+            address=interface.address,
+            prefixlen=interface.prefix_length,
+        )
+        inside.link("set", index=device, state="up")
+        ensure(inside, "route", dst="default", gateway=interface.gateway, oif=device)
+    finally:
+        links.forget(path)
+
+
+def detach_port(links: Links, installation: Installation, interface_id: str) -> None:
+    """Remove the ENI's veth and namespace, or what there is of them."""
+    prefix = namespace_prefix(installation.id)
+    for name in namespaces.listed(prefix + "vpc-"):
+        router = links.open(namespace_path(installation.id, f"vpc-{name}"))
+        port = find_device(router, port_name(interface_id))
+        if port is not None:
+            discard(router, "link", index=port)
+    namespaces.remove(namespace_path(installation.id, interface_id))
