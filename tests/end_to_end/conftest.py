@@ -4,7 +4,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from end_to_end.cloud import Cloud
 
+from longshore.testing.images import busybox_files
 from longshore.testing.longshore import RunningLongshore
 
 
@@ -14,3 +16,15 @@ def longshore():
         running = RunningLongshore(Path(directory) / "data")
         yield running
         running.end()
+
+
+@pytest.fixture(scope="session")
+def cloud(longshore, tmp_path_factory):
+    return Cloud(longshore, tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def busybox_image(cloud):
+    """An image with busybox's applets under /bin."""
+    applets = ("sh", "httpd", "nc", "wget", "cat", "sleep", "ip", "nslookup", "env", "tr", "uname")
+    return cloud.image("busybox", busybox_files(*applets), {"Cmd": ["/bin/sh"]})

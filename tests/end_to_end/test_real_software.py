@@ -1,0 +1,124 @@
+"""nginx, Redis and PostgreSQL as services on Fargate, spoken to with their own clients."""
+
+import subprocess
+import urllib.request
+
+import pytest
+
+from longshore.testing.debian import files_of
+from longshore.testing.wait import wait_until
+
+PASSWD = b"root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/sh\n"
+GROUP = b"root:x:0:\npostgres:x:999:\n"
+NGINX = b"""
+daemon off; user root; pid /tmp/nginx.pid; error_log stderr;
+events {}
+http {
+  access_log /dev/stdout; client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy;
+  fastcgi_temp_path /tmp/fastcgi; uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;
+  server { listen 80; location / { return 200 "nginx says hello\\n"; } }
+}
+"""
+
+
+def _service(cloud, name, image, port, container=None, **definition):
+    """A service of one task that is RUNNING; the task's public address."""
+    arn = cloud.definition(
+        name,
+        [
+            {
+                "name": name,
+                "image": image,
+                "portMappings": [{"containerPort": port}],
+                **(container or {}),
+            }
+        ],
+        **definition,
+    )
+    cloud.ecs.create_service(
+        serviceName=name,
+        taskDefinition=arn,
+        desiredCount=1,
+        launchType="FARGATE",
+        networkConfiguration={
+            "awsvpcConfiguration": {
+                "subnets": cloud.default_subnets(),
+                "securityGroups": [cloud.security_group(name, port)],
+                "assignPublicIp": "ENABLED",
+            }
+        },
+    )
+    tasks = wait_until(lambda: cloud.ecs.list_tasks(serviceName=name)["taskArns"], 20)
+    return cloud.public_address(cloud.await_status(tasks[0], "RUNNING"))
+
+
+@pytest.fixture
+def remove_services(cloud):
+    yield
+    for arn in cloud.ecs.list_services()["serviceArns"]:
+        cloud.ecs.delete_service(service=arn, force=True)
+
+
+def test_nginx_answers_http_at_its_public_address(cloud, remove_services):
+    files = {**files_of(["nginx-light"], ["/usr/sbin/nginx"]), "/etc/nginx/nginx.conf": NGINX}
+    files |= {"/etc/passwd": PASSWD, "/etc/group": GROUP, "/var/log/nginx/.keep": b""}
+    image = cloud.image("nginx", files, {"Cmd": ["/usr/sbin/nginx", "-c", "/etc/nginx/nginx.conf"]})
+    address = _service(cloud, "nginx", image, 80)
+
+    def page():
+        try:
+            return urllib.request.urlopen(f"http://{address}/", timeout=2).read()
+        except OSError:
+            return None
+
+    assert wait_until(page) == b"nginx says hello\n"
+
+
+def test_redis_keeps_what_its_client_sets(cloud, remove_services):
+    files = files_of(["redis-server", "redis-tools"])
+    command = ["/usr/bin/redis-server", "--protected-mode", "no", "--save", ""]
+    address = _service(cloud, "redis", cloud.image("redis", files, {"Cmd": command}), 6379)
+
+    def client(*words):
+        return subprocess.run(
+            ["redis-cli", "-h", address, *words], capture_output=True, text=True, check=False
+        ).stdout.strip()
+
+    assert wait_until(lambda: client("PING") == "PONG")
+    assert client("SET", "harbour", "longshore") == "OK"
+    assert client("GET", "harbour") == "longshore"
+
+
+def test_postgresql_answers_queries_of_psql(cloud, remove_services):
+    files = files_of(["postgresql-15", "tzdata"], ["/bin/sh"])
+    files = {name: path for name, path in files.items() if "llvm" not in name.lower()}
+    binaries = "/usr/lib/postgresql/15/bin"
+    start = f"""#!/bin/sh
+set -e
+export PATH={binaries}
+initdb --auth=trust --username=postgres -D /data/db
+echo 'host all all 0.0.0.0/0 trust' >> /data/db/pg_hba.conf
+exec postgres -D /data/db -c listen_addresses='*' -c jit=off -c unix_socket_directories=/tmp
+"""
+    files |= {"/start": start.encode(), "/etc/passwd": PASSWD, "/etc/group": GROUP}
+    image = cloud.image("postgres", files, {"Cmd": ["/start"], "User": "postgres"})
+    address = _service(
+        cloud,
+        "postgres",
+        image,
+        5432,
+        {"mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}]},
+        volumes=[{"name": "data"}],
+        memory="1024",
+    )
+
+    def query(statement):
+        return subprocess.run(
+            ["psql", "-h", address, "-U", "postgres", "-tAc", statement],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.strip()
+
+    assert wait_until(lambda: query("select 6 * 7"), 40) == "42"
+    assert query("select version()").startswith("PostgreSQL 15")
