@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from longshore.model import ec2, host
+from longshore.model import ec2, ecr, host
 from longshore.model.kind import Kind
 
 KINDS: tuple[Kind[Any], ...] = (
@@ -14,5 +14,11 @@ KINDS: tuple[Kind[Any], ...] = (
     ec2.SECURITY_GROUP,
     ec2.SUBNET,
     ec2.VPC,
+    ecr.IMAGE,
+    ecr.LAYER,
+    ecr.REGISTRY,
+    ecr.REPOSITORY,
+    ecr.TAG,
+    ecr.TOKEN_KEY,
     host.HOST,
 )
