@@ -142,7 +142,6 @@ def model_path(name: str) -> Path | None:
     return versions[-1] if versions else None
 
 
-@cache
 def load_model(name: str) -> ServiceModel:
     """The model of botocore's service `name`; raises LookupError where there is none."""
     path = model_path(name)
