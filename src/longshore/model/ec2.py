@@ -18,6 +18,9 @@ class Vpc(msgspec.Struct, frozen=True, kw_only=True):
     dns_support: bool = True
     dns_hostnames: bool = False
     instance_tenancy: str = "default"
+    dhcp_options_id: str = "default"
+    network_acl_id: str = ""
+    """Of the default network ACL, the only one, which allows everything."""
     tags: Tags = ()
 
 
@@ -129,6 +132,26 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     tags: Tags = ()
 
 
+class DhcpOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """A DHCP options set: (key, values) pairs."""
+
+    id: str
+    configurations: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    tags: Tags = ()
+
+
+class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
+    """A key pair, named by its id; `public_key` is in OpenSSH's form."""
+
+    id: str
+    name: str
+    key_type: str
+    fingerprint: str
+    public_key: str
+    created_at: float = 0.0
+    tags: Tags = ()
+
+
 class AddressClaim(msgspec.Struct, frozen=True, kw_only=True):
     """That an address is taken: one record an address, so that no two can take the same.
 
@@ -160,4 +183,6 @@ ADDRESS = Kind(
     Address,
     {"interface": lambda value: [value.network_interface_id] if value.network_interface_id else []},
 )
+DHCP_OPTIONS = Kind("ec2.dhcp-options", DhcpOptions)
+KEY_PAIR = Kind("ec2.key-pair", KeyPair, {"name": lambda value: [value.name]})
 ADDRESS_CLAIM = Kind("ec2.address-claim", AddressClaim)

@@ -8,7 +8,9 @@ from longshore.model.kind import Kind
 KINDS: tuple[Kind[Any], ...] = (
     ec2.ADDRESS,
     ec2.ADDRESS_CLAIM,
+    ec2.DHCP_OPTIONS,
     ec2.INTERNET_GATEWAY,
+    ec2.KEY_PAIR,
     ec2.NETWORK_INTERFACE,
     ec2.ROUTE_TABLE,
     ec2.SECURITY_GROUP,

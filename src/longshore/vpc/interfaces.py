@@ -1,0 +1,142 @@
+"""ENIs as records: made with their addresses, and removed with them."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from longshore.base.ids import Ids
+from longshore.base.installation import Installation
+from longshore.model.ec2 import (
+    ADDRESS,
+    NETWORK_INTERFACE,
+    SECURITY_GROUP,
+    SUBNET,
+    NetworkInterface,
+    Subnet,
+)
+from longshore.model.errors import AwsError
+from longshore.store.interface import Reader, Transaction
+from longshore.vpc.addresses import (
+    claim_chosen,
+    claim_private,
+    claim_public,
+    release_private,
+    release_public,
+)
+from longshore.vpc.lookup import default_group, require
+
+GROUPS_PER_INTERFACE = 5
+
+
+def create_network_interface(
+    tx: Transaction,
+    ids: Ids,
+    now: float,
+    *,
+    account: str,
+    region: str,
+    subnet_id: str,
+    security_groups: Sequence[str] = (),
+    description: str = "",
+    owner_arn: str = "",
+    assign_public_ip: bool | None = None,
+    host: str = "",
+    interface_type: str = "interface",
+    private_address: str = "",
+    tags: tuple[tuple[str, str], ...] = (),
+    installation: Installation,
+) -> NetworkInterface:
+    """Write an ENI with a private and, if asked for, a public address, all of them claimed.
+
+    Without `security_groups` it gets the VPC's default group; `assign_public_ip` None means what
+    the subnet says. With a `host` it is in use there, and in that host's network from the commit
+    on. Raises AwsError: InvalidSubnetID.NotFound, InvalidGroup.NotFound,
+    InsufficientFreeAddressesInSubnet, InsufficientAddressCapacity,
+    SecurityGroupsPerInterfaceLimitExceeded.
+    """
+    subnet = require(tx, SUBNET, account, region, subnet_id)
+    groups = check_groups(tx, account, region, subnet.vpc_id, security_groups)
+    eni_id = f"eni-{ids.hex(17)}"
+    address = private_address or claim_private(tx, ids, account, region, subnet, eni_id)
+    if private_address:
+        claim_chosen(tx, account, region, subnet, private_address, eni_id)
+    interface = NetworkInterface(
+        id=eni_id,
+        vpc_id=subnet.vpc_id,
+        subnet_id=subnet.id,
+        zone=subnet.zone,
+        mac=_mac(ids),
+        private_address=address,
+        security_groups=groups,
+        description=description,
+        interface_type=interface_type,
+        requester_managed=bool(owner_arn),
+        status="in-use" if host else "available",
+        attachment_id=f"eni-attach-{ids.hex(17)}" if host else "",
+        attached_at=now if host else 0.0,
+        public_address=_public_address(tx, ids, installation, subnet, assign_public_ip, eni_id),
+        host=host,
+        owner_arn=owner_arn,
+        created_at=now,
+        tags=tags,
+    )
+    tx.create(NETWORK_INTERFACE, account, region, eni_id, interface)
+    return interface
+
+
+def _mac(ids: Ids) -> str:
+    """A locally administered unicast address, as AWS's are."""
+    digits = "02" + ids.hex(10)
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+
+
+def _public_address(
+    tx: Transaction,
+    ids: Ids,
+    installation: Installation,
+    subnet: Subnet,
+    wanted: bool | None,
+    owner: str,
+) -> str:
+    if subnet.map_public_ip if wanted is None else wanted:
+        return claim_public(tx, ids, installation.public_pool, owner)
+    return ""
+
+
+def check_groups(
+    reader: Reader, account: str, region: str, vpc_id: str, security_groups: Sequence[str]
+) -> tuple[str, ...]:
+    """The groups, each once, all of this VPC; the default group where none is given."""
+    groups = tuple(dict.fromkeys(security_groups))
+    if not groups:
+        return (default_group(reader, account, region, vpc_id).id,)
+    if len(groups) > GROUPS_PER_INTERFACE:
+        raise AwsError(
+            "SecurityGroupsPerInterfaceLimitExceeded",
+            "The maximum number of security groups per interface has been reached.",
+        )
+    for group_id in groups:
+        group = require(reader, SECURITY_GROUP, account, region, group_id)
+        if group.vpc_id != vpc_id:
+            raise AwsError(
+                "InvalidParameter",
+                f"You have specified two resources that belong to different networks: {group_id}",
+            )
+    return groups
+
+
+def delete_network_interface(tx: Transaction, account: str, region: str, eni_id: str) -> None:
+    """Remove an ENI and free its addresses; elastic ones stay allocated. Safe to repeat."""
+    record = tx.get(NETWORK_INTERFACE, account, region, eni_id)
+    if record is None:
+        return
+    interface = record.value
+    release_private(tx, account, region, interface.subnet_id, interface.private_address)
+    if interface.public_address:
+        release_public(tx, interface.public_address)
+    for elastic in tx.find(ADDRESS, account, region, "interface", eni_id):
+        freed = msgspec.structs.replace(
+            elastic.value, association_id="", network_interface_id="", private_address=""
+        )
+        tx.put(ADDRESS, account, region, elastic.value.id, freed)
+    tx.delete(NETWORK_INTERFACE, account, region, eni_id)
