@@ -12,7 +12,7 @@ counts as revision 0); otherwise the commit raises `Conflict`.
 
 Lifecycle
 ---------
-    store = await open_store("sqlite:///var/lib/longshore/state.db", KINDS)
+    store = await open_store("sqlite:///var/lib/longshore/state.db", KINDS, clock)
     def rename(tx: Transaction) -> None:
         cluster = tx.get(CLUSTER, account, region, "default")
         ...
@@ -155,6 +155,12 @@ class Store(ABC):
         `function` is synchronous and may run several times: after a `Conflict` it runs again on
         fresh reads, `attempts` times in all. What it raises ends the transaction unwritten. Where
         it stages nothing, nothing is waited for.
+
+        Transactions are serialisable in the order of their revisions: whatever `function` read,
+        lists and indexes included, is the same when its writes commit, or it runs again. Its first
+        run sees durable state only; a later one also sees the writes of transactions that commit
+        in the same group before it. Readers and watchers see nothing that is not durable. Values
+        are decoded again as they are staged, so one that would not decode raises at once.
         """
 
     @abstractmethod
@@ -173,6 +179,10 @@ class Store(ABC):
     @abstractmethod
     async def release(self, lease: Lease) -> None:
         """Give the lease back; nothing happens where it has passed to another."""
+
+    @abstractmethod
+    async def reset(self, keep: Collection[Kind[Any]] = ()) -> None:
+        """Forget all records but those of the kinds to `keep`, in one transaction."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -1,0 +1,200 @@
+"""The store in one SQLite file (WAL, `synchronous=FULL`): one process, nothing to install.
+
+Whatever arrived in one tick of the event loop is committed together, with one fsync. The commit
+runs on the loop itself: a thread would cost more than it gives (docs/decisions/0030).
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from longshore.base.logs import logger
+from longshore.model.kind import Kind
+from longshore.store import migrations
+from longshore.store.commit import HISTORY, CachedStore, evaluate
+from longshore.store.interface import (
+    Change,
+    Compacted,
+    Lease,
+    StoreError,
+    StoreUnavailable,
+)
+from longshore.store.transaction import Group, place
+
+_log = logger(__name__)
+
+SETTINGS = (
+    # A second process on the same file would not see this one's cache: the file is ours alone.
+    "PRAGMA locking_mode=EXCLUSIVE",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA wal_autocheckpoint=4000",
+    "PRAGMA busy_timeout=5000",
+)
+TRIM_EVERY = 1000
+"""Revisions between removals of what history need not keep."""
+
+
+class SqliteStore(CachedStore):
+    """One process's store; open it with `open_sqlite`."""
+
+    def __init__(self, connection: sqlite3.Connection, kinds: Sequence[Kind[Any]]) -> None:
+        super().__init__(kinds)
+        self._connection = connection
+        self._wakened = False
+        self._trimmed = 0
+        self._load()
+
+    def _load(self) -> None:
+        rows = self._connection.execute(
+            "SELECT kind, account, region, name, revision, value FROM records"
+            " ORDER BY kind, account, region, name"
+        )
+        shelves = self._cache.shelves
+        for kind, account, region, name, revision, value in rows:
+            if kind in shelves:
+                shelves[kind].set((account, region), name, revision, (revision, value))
+        ((self._cache.revision,),) = self._connection.execute("SELECT revision FROM state")
+        self._trimmed = self._cache.revision
+
+    def _wake(self) -> None:
+        if not self._wakened:
+            self._wakened = True
+            asyncio.get_running_loop().call_soon(self._commit)
+
+    def _commit(self) -> None:
+        self._wakened = False
+        group = Group(self._cache)
+        accepted = evaluate(group, self._take())
+        try:
+            if group.transactions:
+                self._write(group)
+        except sqlite3.Error as error:
+            _log.exception("commit failed", transactions=len(group.transactions))
+            for pending in accepted:
+                pending.fail(StoreUnavailable(str(error)))
+        else:
+            self._settle(group, accepted)
+
+    def _write(self, group: Group) -> None:
+        with self._transaction() as connection:
+            last = group.last_writes()
+            connection.executemany(
+                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (*place(write.key), revision, write.encoded)
+                    for revision, write in last
+                    if write.record is not None
+                ],
+            )
+            connection.executemany(
+                "DELETE FROM records WHERE kind=? AND account=? AND region=? AND name=?",
+                [place(write.key) for _, write in last if write.record is None],
+            )
+            connection.executemany(
+                "INSERT INTO history (revision, kind, account, region, name, before_revision,"
+                " before, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                group.history_rows(),
+            )
+            connection.execute("UPDATE state SET revision=?", (group.revision,))
+            if group.revision - self._trimmed >= TRIM_EVERY:
+                self._trim(group.revision)
+
+    def _trim(self, revision: int) -> None:
+        kept_after = max(0, revision - HISTORY)
+        self._connection.execute("DELETE FROM history WHERE revision <= ?", (kept_after,))
+        self._connection.execute("UPDATE state SET kept_after=?", (kept_after,))
+        self._trimmed = revision
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # A full disk may have rolled it back already.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    async def _history(self, after: int, until: int, kinds: Collection[str]) -> Sequence[Change]:
+        ((kept_after,),) = self._connection.execute("SELECT kept_after FROM state")
+        if after < kept_after:
+            raise Compacted(f"changes up to revision {kept_after} are no longer kept")
+        rows = self._connection.execute(
+            "SELECT revision, kind, account, region, name, before_revision, before, after"
+            " FROM history WHERE revision > ? AND revision <= ? ORDER BY position",
+            (after, until),
+        )
+        return [self._cache.change(row) for row in rows if row[1] in kinds]
+
+    async def acquire(self, name: str, holder: str, ttl: float, now: float) -> Lease | None:
+        with _available(), self._transaction() as connection:
+            row = connection.execute(
+                "SELECT holder, expires, token FROM leases WHERE name=?", (name,)
+            ).fetchone() or ("", 0.0, 0)
+            if row[0] != holder and row[1] > now:
+                return None
+            lease = Lease(name, holder, now + ttl, row[2] + (row[0] != holder))
+            connection.execute(
+                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)",
+                (name, holder, lease.expires, lease.token),
+            )
+            return lease
+
+    async def release(self, lease: Lease) -> None:
+        with _available(), self._transaction() as connection:
+            connection.execute(
+                "UPDATE leases SET holder='', expires=0 WHERE name=? AND holder=? AND token=?",
+                (lease.name, lease.holder, lease.token),
+            )
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._commit()
+            self._closed = True
+            self._watchers.end()
+            self._connection.close()
+
+
+@contextmanager
+def _available() -> Iterator[None]:
+    """The driver's errors as the store's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+def open_sqlite(path: Path, kinds: Sequence[Kind[Any]]) -> SqliteStore:
+    """The store in this file, made if there is none; `StoreUnavailable` if another has it open."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _available():
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            for setting in SETTINGS:
+                connection.execute(setting)
+            migrate(connection, migrations.SQLITE)
+            path.chmod(0o600)
+            return SqliteStore(connection, kinds)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def migrate(connection: sqlite3.Connection, steps: Sequence[str]) -> None:
+    """Bring the file's schema up to the last of `steps`, each whole or not at all."""
+    ((version,),) = connection.execute("PRAGMA user_version")
+    if version > len(steps):
+        raise StoreError(
+            f"the store has schema {version}, this Longshore knows {len(steps)}: it is older than"
+            " the one that wrote the store"
+        )
+    for number in range(version, len(steps)):
+        connection.executescript(
+            f"BEGIN EXCLUSIVE; {steps[number]}; PRAGMA user_version={number + 1}; COMMIT;"
+        )
