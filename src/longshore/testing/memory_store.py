@@ -194,5 +194,11 @@ class MemoryStore(Store):
         if held is not None and held.token == lease.token:
             del self._leases[lease.name]
 
+    async def reset(self, keep: Collection[Kind[Any]] = ()) -> None:
+        kept = {kind.name for kind in keep}
+        self._revision += 1
+        for key in [key for key in self._records if key.kind not in kept]:
+            self._write(key, None)
+
     async def close(self) -> None:
         self._watchers.clear()

@@ -1,0 +1,106 @@
+"""The path of a request, as one list."""
+
+import asyncio
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry
+
+from longshore.awsapi.catalogue import Catalogue
+from longshore.awsapi.http import HttpRequest, HttpResponse
+from longshore.base.clock import Clock
+from longshore.base.ids import Ids
+from longshore.base.installation import Installation
+from longshore.base.logs import logger
+from longshore.gateway.exchange import Exchange, Steps
+from longshore.gateway.handlers.access import RecordAccess
+from longshore.gateway.handlers.authentication import Authenticate
+from longshore.gateway.handlers.authorisation import Authorise
+from longshore.gateway.handlers.caller import Locate
+from longshore.gateway.handlers.invocation import Invoke
+from longshore.gateway.handlers.metrics import Measure
+from longshore.gateway.handlers.operation import FindOperation
+from longshore.gateway.handlers.parsing import parse
+from longshore.gateway.handlers.request_id import AssignRequestId
+from longshore.gateway.handlers.serialisation import serialise, serialise_error
+from longshore.gateway.handlers.throttle import Throttle
+from longshore.model.errors import AwsError
+from longshore.model.principal import Principal
+from longshore.services.interface import Identity, Service
+from longshore.store.interface import Conflict, Store, StoreUnavailable
+
+log = logger(__name__)
+
+
+class ApiPath:
+    """Answers API requests, each on the same path."""
+
+    def __init__(
+        self,
+        *,
+        services: Sequence[Service],
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        installation: Installation,
+        identity: Identity,
+        throttling: bool = False,
+        metrics: CollectorRegistry,
+    ) -> None:
+        offered = {service.name: service for service in services}
+        authorise = Authorise(identity, installation)
+        self._clock = clock
+        self.authenticate = Authenticate(store, identity, installation)
+        self.steps: Steps = (
+            AssignRequestId(clock, ids),
+            FindOperation(Catalogue(offered), offered),
+            self.authenticate,
+            Locate(store, clock, ids, installation, authorise),
+            parse,
+            authorise,
+            Throttle(clock, throttling),
+            Invoke(store),
+            serialise,
+        )
+        self.ending: Steps = (
+            RecordAccess(clock),
+            Measure(metrics, clock),
+        )
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """The response to a request; never raises but when it is cancelled."""
+        exchange = Exchange(request, self._clock.monotonic())
+        try:
+            for step in self.steps:
+                pending = step(exchange)
+                if pending is not None:
+                    await pending
+        except Exception as error:
+            exchange.error = self._as_aws_error(error, exchange)
+            exchange.response = serialise_error(exchange, exchange.error)
+        for step in self.ending:
+            step(exchange)
+        assert exchange.response is not None
+        return exchange.response
+
+    def who(self, request: HttpRequest) -> tuple[Principal, str]:
+        """Who signed a request that is not on the path (a websocket's), and for which region."""
+        return self.authenticate.anyone(request, self._clock.now())
+
+    def _as_aws_error(self, error: Exception, exchange: Exchange) -> AwsError:
+        if isinstance(error, AwsError):
+            return error
+        if isinstance(error, StoreUnavailable | Conflict | asyncio.TimeoutError):
+            log.warning("store could not serve", request_id=exchange.request_id, reason=str(error))
+            return AwsError("ServiceUnavailable", "The service is unavailable. Try again.", 503)
+        log.error(
+            "request failed",
+            request_id=exchange.request_id,
+            service=exchange.api.name if exchange.api is not None else "",
+            operation=exchange.operation_name,
+            exc_info=error,
+        )
+        return AwsError(
+            "InternalFailure",
+            "The request processing has failed because of an unknown error, exception or failure.",
+            500,
+        )

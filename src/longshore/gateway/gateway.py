@@ -1,0 +1,84 @@
+"""The gateway as `main` sees it: made of its parts, started, stopped."""
+
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from longshore.base.clock import Clock
+from longshore.base.ids import Ids
+from longshore.base.installation import Installation
+from longshore.gateway.app import ApiPath
+from longshore.gateway.asgi import Application, AsgiApp
+from longshore.gateway.exchange import Reset
+from longshore.gateway.server import Certificate, Listener
+from longshore.services.interface import Identity, Service
+from longshore.store.interface import Store
+
+NO_ROUTES: Mapping[str, AsgiApp] = {}
+
+
+class Gateway:
+    """The API endpoint of one control plane.
+
+        gateway = Gateway(services=[ecs.service()], store=store, clock=clock, ids=ids,
+                          installation=installation, identity=identity, certificate=certificate,
+                          routes={"/ws": acs})
+        await gateway.start()       # HTTP on installation.port, HTTPS on installation.tls_port
+        ...
+        await gateway.stop()
+
+    Without a certificate there is no HTTPS. `routes` maps path prefixes to ASGI applications (see
+    `asgi.Application`); `reset` is what POST /_longshore/reset calls where `auth` is open.
+    """
+
+    def __init__(
+        self,
+        *,
+        services: Sequence[Service],
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        installation: Installation,
+        identity: Identity,
+        certificate: Certificate | None = None,
+        routes: Mapping[str, AsgiApp] = NO_ROUTES,
+        reset: Reset | None = None,
+        throttling: bool = False,
+        metrics: CollectorRegistry | None = None,
+    ) -> None:
+        registry = metrics or CollectorRegistry()
+        path = ApiPath(
+            services=services,
+            store=store,
+            clock=clock,
+            ids=ids,
+            installation=installation,
+            identity=identity,
+            throttling=throttling,
+            metrics=registry,
+        )
+        self.app = Application(
+            path,
+            clock=clock,
+            installation=installation,
+            metrics=registry,
+            routes=routes,
+            reset=reset,
+        )
+        self._listeners = [Listener(self.app, installation.listen, installation.port)]
+        if certificate is not None:
+            self._listeners.append(
+                Listener(self.app, installation.listen, installation.tls_port, certificate)
+            )
+
+    async def start(self) -> None:
+        """Listen; raises OSError where a port is in use, having opened none."""
+        for listener in self._listeners:
+            listener.bind()
+        for listener in self._listeners:
+            await listener.start()
+
+    async def stop(self) -> None:
+        """Close the ports and let running requests end."""
+        for listener in self._listeners:
+            await listener.stop()

@@ -1,0 +1,84 @@
+"""Finds out who signed a request."""
+
+import re
+
+from longshore.awsapi.chunked import is_chunked, open_chunks
+from longshore.awsapi.http import HttpRequest
+from longshore.awsapi.sigv4 import Signed, read_signature, verify
+from longshore.base.installation import Installation
+from longshore.gateway.exchange import Exchange
+from longshore.model.errors import AwsError
+from longshore.model.principal import Principal, root
+from longshore.services.interface import Identity
+from longshore.store.interface import Store
+
+REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+EXPIRED = "The security token included in the request is expired"
+INVALID = "The security token included in the request is invalid."
+
+
+class Authenticate:
+    """Verifies the signature; with `auth=open`, takes any key as the installation's account."""
+
+    def __init__(self, store: Store, identity: Identity, installation: Installation) -> None:
+        self._store = store
+        self._identity = identity
+        self._open = installation.auth == "open"
+        self._region = installation.region
+        self._root = root(installation.account)
+
+    def __call__(self, exchange: Exchange) -> None:
+        signed = exchange.signed
+        if self._open:
+            exchange.principal = self._root
+            if is_chunked(exchange.request):
+                open_chunks(exchange.request, None)
+            return
+        if signed is None:
+            self._admit_anonymous(exchange)
+            return
+        self._check_scope(signed, exchange)
+        exchange.principal = self.caller(signed, exchange.request, exchange.now)
+
+    def _admit_anonymous(self, exchange: Exchange) -> None:
+        service = exchange.service
+        if service is None or exchange.operation_name not in service.anonymous:
+            raise AwsError("MissingAuthenticationToken", "Missing Authentication Token", 403)
+        exchange.principal = ANONYMOUS
+
+    def _check_scope(self, signed: Signed, exchange: Exchange) -> None:
+        if not REGION.fullmatch(signed.region):
+            raise AwsError(
+                "SignatureDoesNotMatch", "Credential should be scoped to a valid region. "
+            )
+        assert exchange.api is not None
+        name = exchange.api.model.metadata.scope_name
+        if signed.service != name:
+            raise AwsError(
+                "SignatureDoesNotMatch",
+                f"Credential should be scoped to correct service: '{name}'. ",
+            )
+
+    def anyone(self, request: HttpRequest, now: float) -> tuple[Principal, str]:
+        """The principal and the region of a signed request to any service."""
+        signed = read_signature(request)
+        if self._open:
+            return self._root, signed.region if signed is not None else self._region
+        if signed is None:
+            raise AwsError("MissingAuthenticationToken", "Missing Authentication Token", 403)
+        return self.caller(signed, request, now), signed.region
+
+    def caller(self, signed: Signed, request: HttpRequest, now: float) -> Principal:
+        """The principal who signed; raises `AwsError` with AWS's codes."""
+        credential = self._identity.credential(
+            self._store.reader, signed.access_key_id, signed.session_token, now
+        )
+        seed = verify(signed, request, credential.secret_access_key, now)
+        if credential.expires is not None and credential.expires <= now:
+            raise AwsError("ExpiredToken", EXPIRED, 403)
+        if is_chunked(request):
+            open_chunks(request, (signed, seed, credential.secret_access_key))
+        return credential.principal
+
+
+ANONYMOUS = Principal(account="", arn="*", user_id="anonymous", kind="anonymous")

@@ -1,0 +1,34 @@
+"""Calls the service's function inside a transaction."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from longshore.gateway.exchange import Exchange
+from longshore.store.interface import Store, Transaction
+
+
+class Invoke:
+    """The transaction may run again after a conflict; what the function returned last counts."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __call__(self, exchange: Exchange) -> Awaitable[None]:
+        waiting = exchange.call.service.waiting.get(exchange.operation_name)
+        if waiting is not None:
+            return self._wait(exchange, waiting(exchange.call.context, exchange.values))
+        return self._transact(exchange)
+
+    async def _wait(self, exchange: Exchange, answer: Awaitable[Mapping[str, Any]]) -> None:
+        exchange.output = await answer
+
+    async def _transact(self, exchange: Exchange) -> None:
+        call = exchange.call
+        context = call.context
+        function = call.service.operations[exchange.operation_name]
+
+        def run(transaction: Transaction) -> Mapping[str, Any]:
+            context.tx = transaction
+            return function(context, exchange.values)
+
+        exchange.output = await self._store.transact(run)
