@@ -30,11 +30,11 @@ def canonical_query(query: str, leave_out: str = "") -> str:
 
 
 def canonical_path(path: str, service: str) -> str:
-    """The path as it is signed: once encoded for S3, normalised and encoded twice for the rest."""
+    """The path as it is signed: as sent for S3, normalised and encoded twice for the rest."""
     if path in {"/", ""}:
         return "/"
     if service == "s3":
-        return quote(unquote(path), safe="/~")
+        return quote(path, safe="/~%")
     return quote(_normalised(path), safe="/~")
 
 
