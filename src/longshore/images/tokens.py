@@ -1,4 +1,4 @@
-"""Authorization tokens: the caller's principal, sealed, good for twelve hours.
+"""Authorization tokens: the caller's principal, sealed, good for twelve hours; signed downloads.
 
 AES-256-GCM with a key that the installation keeps in its store: nobody without it can read or make
 one, and every control plane of the installation can open one. What the principal may do is decided
@@ -6,6 +6,7 @@ anew at each request, so a token outlives no permission.
 """
 
 import base64
+import hmac
 import zlib
 
 import msgspec
@@ -22,6 +23,8 @@ USER = "AWS"
 NONCE_BYTES = 12
 MAX_PASSWORD = 64 * 1024
 MAX_CONTENT = 1024 * 1024
+
+DOWNLOAD_SECONDS = 3600.0
 
 
 class TokenInvalid(Exception):
@@ -74,3 +77,22 @@ def unseal(key: bytes | None, password: str, now: float) -> Principal:
     if now >= content.expires:
         raise TokenExpired
     return content.principal
+
+
+def sign_download(key: bytes, place: str, digest: str, expires: int) -> str:
+    """The signature that lets anyone fetch one layer of a repository until `expires`."""
+    text = f"layer\n{place}\n{digest}\n{expires}"
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def check_download(
+    key: bytes | None, place: str, digest: str, expires: str, signature: str, now: float
+) -> None:
+    """Raise TokenInvalid or TokenExpired unless the signature is good."""
+    if key is None or not (expires.isascii() and expires.isdigit() and len(expires) < 16):
+        raise TokenInvalid
+    wanted = sign_download(key, place, digest, int(expires))
+    if not hmac.compare_digest(wanted.encode(), signature.encode()):
+        raise TokenInvalid
+    if now >= int(expires):
+        raise TokenExpired

@@ -1,0 +1,121 @@
+"""The registry's HTTPS server: uvicorn's protocol on a listener of the control plane's own loop.
+
+Measured in benchmarks/registry.py; docs/decisions/0060-registry-server.md has the figures.
+"""
+
+import asyncio
+import ssl
+
+import botocore.session
+from starlette.applications import Starlette
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from longshore.base.authority import Authority
+from longshore.base.installation import Installation
+from longshore.base.logs import logger
+
+MAX_HEAD = 128 * 1024
+"""Bytes of a request's head; a password with session policies may take 64 KiB."""
+MAX_CONNECTIONS = 1024
+KEEP_ALIVE_SECONDS = 75
+HANDSHAKE_SECONDS = 15.0
+CLOSE_SECONDS = 5.0
+RENEW_SECONDS = 12 * 3600.0
+
+_log = logger(__name__)
+
+
+class RegistryServer:
+    """Serves an application on `installation.listen`, port `installation.registry_port`."""
+
+    def __init__(
+        self, application: Starlette, installation: Installation, authority: Authority
+    ) -> None:
+        self._installation = installation
+        self._authority = authority
+        self._config = Config(
+            application,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            limit_concurrency=MAX_CONNECTIONS,
+        )
+        self._state = ServerState()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._context.set_alpn_protocols(["http/1.1"])
+        self._server: asyncio.Server | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Listen; raises OSError where the port is taken."""
+        self._config.load()
+        self._load_certificate()
+        self._server = await asyncio.get_running_loop().create_server(
+            self._protocol,
+            self._installation.listen,
+            self._installation.registry_port,
+            ssl=self._context,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            backlog=1024,
+        )
+
+    async def close(self) -> None:
+        """Stop listening, let requests end for a few seconds, then cut them off."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        if self._state.tasks:
+            await asyncio.wait(list(self._state.tasks), timeout=CLOSE_SECONDS)
+        for connection in list(self._state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+        await self._server.wait_closed()
+
+    def _protocol(self) -> HttpToolsProtocol:
+        return BoundedProtocol(config=self._config, server_state=self._state, app_state={})
+
+    def _load_certificate(self) -> None:
+        """Take the certificate that is valid now; new connections use it at once."""
+        names, addresses = certificate_names(self._installation)
+        paths = self._authority.certificate(names, addresses)
+        self._context.load_cert_chain(*paths)
+        self._renewal = asyncio.get_running_loop().call_later(RENEW_SECONDS, self._load_certificate)
+
+
+def certificate_names(installation: Installation) -> tuple[list[str], list[str]]:
+    """DNS names and addresses of the registry: of every account, in every region."""
+    session = botocore.session.Session()
+    regions = {installation.region, *session.get_available_regions("ecr")}
+    names = [f"*.dkr.ecr.{region}.{installation.domain}" for region in sorted(regions)]
+    return [*names, "localhost"], ["127.0.0.1", "::1"]
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a limit on a request's head, which httptools lacks."""
+
+    _head = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._head > MAX_HEAD:
+            self.send_400_response("Request header fields too large")
+            return
+        self._head += len(data)
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._head = -(1 << 62)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._head = 0
+        super().on_message_complete()
