@@ -1,0 +1,155 @@
+"""What makes registries' names work on this machine, as `repositoryUri` shows them.
+
+Two things are written outside of the data directory, and taken away by `uninstall`:
+
+- a line of /etc/hosts for each registry in use, tagged with the installation's id;
+- the CA's certificate where docker, podman, skopeo, buildah, containerd and kubelet look for the
+  certificates of one host (`certs.d/<host:port>/`).
+
+Directories that did not exist are marked, so that the last installation to leave removes them.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from longshore.base.authority import Authority
+from longshore.base.installation import Installation
+from longshore.model import ecr
+from longshore.store.interface import Store
+
+MARK = ".made-by-longshore"
+CERTIFICATES = ("docker/certs.d", "containers/certs.d", "containerd/certs.d")
+"""Below /etc: docker and nerdctl, containers/image (podman, skopeo, buildah, CRI-O), containerd."""
+Registry = tuple[str, str]
+"""Account and region."""
+
+
+def install(
+    installation: Installation,
+    authority: Authority,
+    registries: Collection[Registry] = (),
+    etc: Path = Path("/etc"),
+) -> None:
+    """Make the registries' names resolve and be trusted; the installation's own one always.
+
+    May be repeated; what was installed for other registries of this installation stays.
+    """
+    wanted = {(installation.account, installation.region), *registries}
+    hosts = [installation.registry_host(*registry) for registry in sorted(wanted)]
+    with _locked(etc):
+        for host in hosts:
+            for folder in CERTIFICATES:
+                _trust(etc, etc / folder / host, host, authority.certificate_pem)
+        names = [host.rpartition(":")[0] for host in hosts]
+        _change_hosts(etc / "hosts", lambda lines: _with_names(lines, installation, names))
+
+
+def uninstall(installation: Installation, etc: Path = Path("/etc")) -> None:
+    """Take away all that `install` wrote for this installation, and nothing else."""
+    with _locked(etc):
+        _change_hosts(etc / "hosts", lambda lines: _without(lines, installation))
+        for folder in CERTIFICATES:
+            parent = etc / folder
+            pattern = f"*.dkr.ecr.*.{installation.domain}:{installation.registry_port}"
+            for directory in parent.glob(pattern):
+                for name in ("ca.crt", "hosts.toml"):
+                    (directory / name).unlink(missing_ok=True)
+                with suppress(OSError):
+                    directory.rmdir()
+            _leave(parent)
+            _leave(parent.parent)
+
+
+async def follow(
+    store: Store, installation: Installation, authority: Authority, etc: Path = Path("/etc")
+) -> None:
+    """Install each registry as soon as an account uses it in a region; runs until cancelled."""
+    changes = store.watch([ecr.REGISTRY])
+    used = {(found.key.account, found.key.region) for found in store.reader.scan(ecr.REGISTRY)}
+    install(installation, authority, used, etc)
+    async for change in changes:
+        registry = (change.key.account, change.key.region)
+        if change.after is not None and registry not in used:
+            used.add(registry)
+            install(installation, authority, [registry], etc)
+
+
+def _trust(etc: Path, directory: Path, host: str, certificate: bytes) -> None:
+    _make(etc, directory.parent)
+    directory.mkdir(exist_ok=True)
+    _write(directory / "ca.crt", certificate)
+    if directory.parent.parent.name == "containerd":
+        text = (
+            f'server = "https://{host}"\n\n[host."https://{host}"]\n  ca = "{directory}/ca.crt"\n'
+        )
+        _write(directory / "hosts.toml", text.encode())
+
+
+def _make(etc: Path, directory: Path) -> None:
+    """Make a directory below `etc`, marked where it was missing."""
+    if directory in {etc, Path("/")} or directory.is_dir():
+        return
+    _make(etc, directory.parent)
+    directory.mkdir()
+    (directory / MARK).touch()
+
+
+def _leave(directory: Path) -> None:
+    """Remove a directory that was made here and has nothing more in it."""
+    mark = directory / MARK
+    if mark.exists() and [path.name for path in directory.iterdir()] == [MARK]:
+        mark.unlink()
+        directory.rmdir()
+
+
+def _tag(installation: Installation) -> str:
+    return f"# longshore {installation.id}"
+
+
+def _without(lines: list[str], installation: Installation) -> list[str]:
+    return [line for line in lines if not line.endswith(_tag(installation))]
+
+
+def _with_names(lines: list[str], installation: Installation, names: list[str]) -> list[str]:
+    """The lines with one for each name, the installation's lines at the end."""
+    address = installation.listen if installation.listen not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
+    own = [line for line in lines if line.endswith(_tag(installation))]
+    added = [f"{address} {name} {_tag(installation)}" for name in names]
+    return [*_without(lines, installation), *dict.fromkeys([*own, *added])]
+
+
+def _change_hosts(path: Path, change: Callable[[list[str]], list[str]]) -> None:
+    before = path.read_text() if path.exists() else ""
+    lines = change(before.splitlines())
+    after = "\n".join(lines) + "\n" if lines else ""
+    if after != before and lines != before.splitlines():
+        _write(path, after.encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all; in place where the file is a mount of its own, as in containers."""
+    if path.exists() and path.read_bytes() == content:
+        return
+    draft = path.with_name(f".{path.name}.longshore-new")
+    try:
+        draft.write_bytes(content)
+        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
+        draft.chmod(mode)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        path.write_bytes(content)
+
+
+@contextmanager
+def _locked(etc: Path) -> Iterator[None]:
+    """One Longshore at a time; the lock leaves no file behind."""
+    handle = os.open(etc, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

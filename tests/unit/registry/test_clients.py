@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from longshore.base.authority import Authority
+from longshore.base.installation import Installation
+from longshore.registry.clients import install, uninstall
+
+HOSTS = "127.0.0.1 localhost\n# by hand\n10.0.0.1 db\n"
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    (etc / "hosts").write_text(HOSTS)
+    return etc
+
+
+def installed(tmp_path: Path, name: str, port: int) -> Installation:
+    return Installation(data_dir=tmp_path / name, port=port)
+
+
+def everything(directory: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else b""
+        for path in sorted(directory.rglob("*"))
+    }
+
+
+def test_registries_in_use_resolve_and_are_trusted(tmp_path: Path, etc: Path) -> None:
+    authority = Authority.load_or_create(tmp_path / "ca", "test")
+    here = installed(tmp_path, "one", 4566)
+    install(here, authority, [("222222222222", "eu-west-1")], etc)
+    lines = (etc / "hosts").read_text()
+    assert lines.startswith(HOSTS)
+    for account, region in ((here.account, here.region), ("222222222222", "eu-west-1")):
+        assert f"127.0.0.1 {account}.dkr.ecr.{region}.longshore.internal " in lines
+        host = f"{account}.dkr.ecr.{region}.longshore.internal:4568"
+        for folder in ("docker", "containers", "containerd"):
+            found = etc / folder / "certs.d" / host / "ca.crt"
+            assert found.read_bytes() == authority.certificate_pem
+    assert (
+        f'server = "https://{host}"'
+        in (etc / "containerd" / "certs.d" / host / "hosts.toml").read_text()
+    )
+
+
+def test_installing_twice_changes_nothing(tmp_path: Path, etc: Path) -> None:
+    authority = Authority.load_or_create(tmp_path / "ca", "test")
+    here = installed(tmp_path, "one", 4566)
+    install(here, authority, [("222222222222", "eu-west-1")], etc)
+    before = everything(etc)
+    install(here, authority, [], etc)
+    assert everything(etc) == before
+
+
+def test_leaving_removes_every_trace(tmp_path: Path, etc: Path) -> None:
+    (etc / "docker").mkdir()
+    (etc / "docker" / "daemon.json").write_text("{}")
+    before = everything(etc)
+    here = installed(tmp_path, "one", 4566)
+    authority = Authority.load_or_create(tmp_path / "ca", "test")
+    install(here, authority, [("222222222222", "eu-west-1")], etc)
+    uninstall(here, etc)
+    assert everything(etc) == before
+    uninstall(here, etc)
+    assert everything(etc) == before
+
+
+@pytest.mark.parametrize("first_to_leave", [0, 1])
+def test_two_installations_never_touch_each_others_lines(
+    tmp_path: Path, etc: Path, first_to_leave: int
+) -> None:
+    before = everything(etc)
+    both = [installed(tmp_path, "one", 4566), installed(tmp_path, "two", 5566)]
+    authority = Authority.load_or_create(tmp_path / "ca", "test")
+    alone = both[1 - first_to_leave]
+    install(alone, authority, [], etc)
+    with_one = everything(etc)
+    for here in both:
+        install(here, authority, [], etc)
+    uninstall(both[first_to_leave], etc)
+    assert everything(etc) == with_one
+    uninstall(alone, etc)
+    assert everything(etc) == before
