@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from longshore.model import ec2, ecr, host
+from longshore.model import ec2, ecr, host, iam
 from longshore.model.kind import Kind
 
 KINDS: tuple[Kind[Any], ...] = (
@@ -23,4 +23,12 @@ KINDS: tuple[Kind[Any], ...] = (
     ecr.TAG,
     ecr.TOKEN_KEY,
     host.HOST,
+    iam.ACCESS_KEY,
+    iam.ACCOUNT_ALIAS,
+    iam.GROUP,
+    iam.INSTANCE_PROFILE,
+    iam.POLICY,
+    iam.ROLE,
+    iam.SEALING_KEY,
+    iam.USER,
 )

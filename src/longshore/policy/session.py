@@ -1,0 +1,79 @@
+"""Sessions sealed into their tokens: temporary credentials that nothing has to be written for.
+
+The token holds the session's claims, encrypted and authenticated (AES-256-GCM) under the
+installation's key; the secret access key is derived from the key id, so that whoever can open the
+token knows it too.
+"""
+
+import base64
+import hashlib
+import hmac
+from functools import lru_cache
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from longshore.base.ids import Ids
+from longshore.model.principal import Credential, Principal
+
+NONCE_BYTES = 12
+VERSION = b"\x01"
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What a token says."""
+
+    principal: Principal
+    expires: float
+
+
+def seal(key: bytes, principal: Principal, expires: float, ids: Ids) -> Credential:
+    """Temporary credentials of `principal`, valid until `expires` (epoch seconds)."""
+    access_key_id = "ASIA" + _base32(ids.hex(20))
+    principal = msgspec.structs.replace(principal, access_key_id=access_key_id)
+    claims = msgspec.msgpack.encode(Claims(principal=principal, expires=expires))
+    nonce = bytes.fromhex(ids.hex(NONCE_BYTES * 2))
+    sealed = VERSION + nonce + AESGCM(key).encrypt(nonce, claims, access_key_id.encode())
+    return Credential(
+        access_key_id=access_key_id,
+        secret_access_key=_secret(key, access_key_id),
+        session_token=base64.b64encode(sealed).decode(),
+        principal=principal,
+        expires=expires,
+    )
+
+
+@lru_cache(maxsize=4096)
+def unseal(key: bytes, access_key_id: str, token: str) -> Credential | None:
+    """The credentials that `token` was given with, expired or not; None where it is not ours."""
+    try:
+        sealed = base64.b64decode(token, validate=True)
+    except ValueError:
+        return None
+    nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+    if sealed[:1] != VERSION or len(nonce) < NONCE_BYTES:
+        return None
+    try:
+        opened = AESGCM(key).decrypt(nonce, body, access_key_id.encode())
+    except InvalidTag:
+        return None
+    claims = msgspec.msgpack.decode(opened, type=Claims)
+    return Credential(
+        access_key_id=access_key_id,
+        secret_access_key=_secret(key, access_key_id),
+        session_token=token,
+        principal=claims.principal,
+        expires=claims.expires,
+    )
+
+
+def _secret(key: bytes, access_key_id: str) -> str:
+    """Forty characters, as AWS's secret access keys have."""
+    derived = hmac.digest(key, b"secret:" + access_key_id.encode(), hashlib.sha256)
+    return base64.b64encode(derived[:30]).decode()
+
+
+def _base32(digits: str) -> str:
+    """Sixteen characters of A-Z2-7 from twenty hexadecimal digits."""
+    return base64.b32encode(bytes.fromhex(digits)).decode()

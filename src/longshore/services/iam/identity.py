@@ -1,0 +1,228 @@
+"""Who callers are and what they may do, from the records of IAM."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from longshore.base.ids import Ids
+from longshore.model import iam
+from longshore.model.arn import parse_arn
+from longshore.model.errors import AwsError
+from longshore.model.principal import Credential, Principal
+from longshore.policy.document import Document, Kind, read_document
+from longshore.policy.evaluation import Policies, Request, evaluate
+from longshore.policy.session import seal, unseal
+from longshore.services.iam.managed import managed_document
+from longshore.services.interface import Resource
+from longshore.store.interface import Reader, Record
+
+SEALING_KEY_NAME = "session"
+INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105 - a sentence
+EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105 - a sentence
+
+
+class IamIdentity:
+    """`services.interface.Identity` over IAM's records."""
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+        self._compiled: dict[str, tuple[tuple[object, ...], Policies]] = {}
+
+    def credential(
+        self, reader: Reader, access_key_id: str, session_token: str, now: float
+    ) -> Credential:
+        if session_token:
+            credential = unseal(sealing_key(reader), access_key_id, session_token)
+            if credential is None:
+                raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
+            if credential.expires is not None and credential.expires <= now:
+                raise AwsError("ExpiredToken", EXPIRED_TOKEN, 403)
+            return credential
+        return _of_user(reader, access_key_id)
+
+    def authorize(
+        self,
+        reader: Reader,
+        principal: Principal,
+        action: str,
+        resource: Resource,
+        conditions: Mapping[str, str | list[str]],
+        resource_policy: str | None,
+    ) -> None:
+        request = Request(
+            principal=principal,
+            action=action,
+            resource=resource.arn,
+            conditions={**conditions, **resource.conditions} if resource.conditions else conditions,
+        )
+        policies = self._policies(reader, principal)
+        if resource_policy is not None:
+            policies = Policies(
+                identity=policies.identity,
+                boundary=policies.boundary,
+                session=policies.session,
+                resource=compiled(resource_policy, Kind.RESOURCE),
+            )
+        decision = evaluate(request, policies)
+        if not decision.allowed:
+            raise AwsError(
+                "AccessDeniedException",
+                f"User: {principal.arn} is not authorized to perform: {action} "
+                f"on resource: {resource.arn} {decision.reason}",
+            )
+
+    def issue(
+        self, reader: Reader, role_arn: str, session_name: str, seconds: float, now: float
+    ) -> Credential:
+        role = role_of_arn(reader, role_arn)
+        if role is None:
+            raise AwsError("NoSuchEntity", f"The role with name {role_arn} cannot be found.", 404)
+        principal = session_principal(role, session_name, now)
+        return seal(sealing_key(reader), principal, now + seconds, self._ids)
+
+    def policies_of(self, reader: Reader, principal: Principal) -> Policies:
+        """Every identity policy, boundary and session policy of `principal`."""
+        return self._policies(reader, principal)
+
+    def _policies(self, reader: Reader, principal: Principal) -> Policies:
+        sources = list(_sources(reader, principal))
+        stamp = (principal.session_policies, *((s.key.name, s.revision) for s in sources))
+        known = self._compiled.get(principal.arn)
+        if known is None or known[0] != stamp:
+            known = stamp, _compile(reader, principal, sources)
+            self._compiled[principal.arn] = known
+        return known[1]
+
+
+def sealing_key(reader: Reader) -> bytes:
+    """The key of the installation's session tokens; made at first start."""
+    record = reader.get(iam.SEALING_KEY, "", "", SEALING_KEY_NAME)
+    if record is None:
+        raise RuntimeError("the sealing key is made at first start")
+    return record.value.key
+
+
+def session_principal(role: iam.Role, session_name: str, now: float) -> Principal:
+    """A session of `role`, without session policies or tags."""
+    arn = parse_arn(role.arn)
+    assert arn is not None
+    return Principal(
+        account=arn.account,
+        arn=f"arn:aws:sts::{arn.account}:assumed-role/{role.name}/{session_name}",
+        user_id=f"{role.id}:{session_name}",
+        kind="assumed-role",
+        role_arn=role.arn,
+        session_name=session_name,
+        session_tags=role.tags,
+        issued_at=now,
+    )
+
+
+def role_of_arn(reader: Reader, role_arn: str) -> iam.Role | None:
+    """The role that has exactly this ARN."""
+    arn = parse_arn(role_arn)
+    if arn is None or arn.service != "iam" or arn.resource_type != "role":
+        return None
+    record = reader.get(iam.ROLE, arn.account, "", arn.resource.rsplit("/", 1)[-1].lower())
+    return record.value if record is not None and record.value.arn == role_arn else None
+
+
+@lru_cache(maxsize=4096)
+def compiled(text: str, kind: str = Kind.IDENTITY) -> Document:
+    """A document that was checked when it was stored."""
+    return read_document(text, kind)
+
+
+def _of_user(reader: Reader, access_key_id: str) -> Credential:
+    key = reader.get(iam.ACCESS_KEY, "", "", access_key_id)
+    if key is None or key.value.status != "Active":
+        raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
+    user = reader.get(iam.USER, key.value.account, "", key.value.user_name.lower())
+    if user is None:
+        raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
+    return Credential(
+        access_key_id=access_key_id,
+        secret_access_key=key.value.secret,
+        principal=user_principal(user.value, access_key_id),
+    )
+
+
+@lru_cache(maxsize=4096)
+def user_principal(user: iam.User, access_key_id: str) -> Principal:
+    """The user behind a long-lived key."""
+    arn = parse_arn(user.arn)
+    assert arn is not None
+    return Principal(
+        account=arn.account,
+        arn=user.arn,
+        user_id=user.id,
+        kind="user",
+        access_key_id=access_key_id,
+        user_name=user.name,
+        session_tags=user.tags,
+    )
+
+
+Entity = Record[iam.User] | Record[iam.Role]
+Source = Record[iam.User] | Record[iam.Role] | Record[iam.Group] | Record[iam.Policy]
+
+
+def _entity(reader: Reader, principal: Principal) -> Entity | None:
+    if principal.user_name:
+        return reader.get(iam.USER, principal.account, "", principal.user_name.lower())
+    if principal.role_arn:
+        name = principal.role_arn.rsplit("/", 1)[-1].lower()
+        role = reader.get(iam.ROLE, principal.account, "", name)
+        # A role made anew under the old name is another role: the session has no policies.
+        if role is not None and principal.user_id.partition(":")[0] == role.value.id:
+            return role
+    return None
+
+
+def _sources(reader: Reader, principal: Principal) -> Iterable[Source]:
+    """Every record that the policies of `principal` come from."""
+    entity = _entity(reader, principal)
+    if entity is None:
+        return
+    yield entity
+    attached = [*entity.value.attached, entity.value.boundary]
+    if isinstance(entity.value, iam.User):
+        for name in entity.value.groups:
+            group = reader.get(iam.GROUP, principal.account, "", name.lower())
+            if group is not None:
+                yield group
+                attached += group.value.attached
+    for arn in attached:
+        policy = reader.get(iam.POLICY, principal.account, "", arn) if arn else None
+        if policy is not None:
+            yield policy
+
+
+def _compile(reader: Reader, principal: Principal, sources: Iterable[Source]) -> Policies:
+    documents: list[str] = []
+    boundary = ""
+    for source in sources:
+        value = source.value
+        if isinstance(value, iam.Policy):
+            continue
+        documents += [document for _, document in value.inline]
+        documents += [
+            text
+            for arn in value.attached
+            if (text := document_of(reader, principal.account, arn)) is not None
+        ]
+        boundary = boundary or getattr(value, "boundary", "")
+    limit = document_of(reader, principal.account, boundary) if boundary else None
+    sessions = [compiled(text) for text in principal.session_policies]
+    return Policies(
+        identity=tuple(compiled(text) for text in documents),
+        boundary=compiled(limit) if limit is not None else None,
+        session=sessions or None,
+    )
+
+
+def document_of(reader: Reader, account: str, policy_arn: str) -> str | None:
+    """The default version of a managed policy, AWS's or the account's own."""
+    if policy_arn.startswith("arn:aws:iam::aws:policy/"):
+        return managed_document(policy_arn)
+    record = reader.get(iam.POLICY, account, "", policy_arn)
+    return record.value.document if record is not None else None
