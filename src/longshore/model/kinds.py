@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from longshore.model import ec2, ecr, host, iam
+from longshore.model import ec2, ecr, host, iam, logs, secretsmanager, ssm
 from longshore.model.kind import Kind
 
 KINDS: tuple[Kind[Any], ...] = (
@@ -31,4 +31,8 @@ KINDS: tuple[Kind[Any], ...] = (
     iam.ROLE,
     iam.SEALING_KEY,
     iam.USER,
+    logs.LOG_GROUP,
+    logs.LOG_STREAM,
+    secretsmanager.SECRET,
+    ssm.PARAMETER,
 )
