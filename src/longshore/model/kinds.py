@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from longshore.model import ec2, ecr, host, iam, logs, secretsmanager, ssm
+from longshore.model import ec2, ecr, ecs, host, iam, logs, secretsmanager, ssm
 from longshore.model.kind import Kind
 
 KINDS: tuple[Kind[Any], ...] = (
@@ -22,6 +22,17 @@ KINDS: tuple[Kind[Any], ...] = (
     ecr.REPOSITORY,
     ecr.TAG,
     ecr.TOKEN_KEY,
+    ecs.CLIENT_TOKEN,
+    ecs.CLUSTER,
+    ecs.CONNECTION,
+    ecs.CONTAINER_INSTANCE,
+    ecs.FAMILY,
+    ecs.RESERVATION,
+    ecs.SERVICE,
+    ecs.SERVICE_STATUS,
+    ecs.SETTING,
+    ecs.TASK,
+    ecs.TASK_DEFINITION,
     host.HOST,
     iam.ACCESS_KEY,
     iam.ACCOUNT_ALIAS,
