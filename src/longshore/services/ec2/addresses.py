@@ -1,0 +1,196 @@
+"""Elastic IP addresses, from the machine's public pool."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from longshore.model.ec2 import ADDRESS, NETWORK_INTERFACE, Address, NetworkInterface
+from longshore.model.errors import AwsError, not_implemented
+from longshore.services.ec2.describing import Item, Listing, describe
+from longshore.services.ec2.tagging import tag_list, tags_at_creation
+from longshore.services.interface import Context, Response
+from longshore.vpc.addresses import claim_public, release_public
+from longshore.vpc.lookup import require
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import (
+        AllocateAddressRequestTypeDef,
+        AssociateAddressRequestTypeDef,
+        DescribeAddressesRequestTypeDef,
+        DisassociateAddressRequestTypeDef,
+        ReleaseAddressRequestTypeDef,
+    )
+
+LISTING = Listing(
+    member="Addresses",
+    ids="AllocationIds",
+    id="AllocationId",
+    absent=("InvalidAllocationID.NotFound", "The allocation ID '{}' does not exist"),
+    filters={
+        "allocation-id": "AllocationId",
+        "association-id": "AssociationId",
+        "domain": "Domain",
+        "instance-id": "InstanceId",
+        "network-border-group": "NetworkBorderGroup",
+        "network-interface-id": "NetworkInterfaceId",
+        "network-interface-owner-id": "NetworkInterfaceOwnerId",
+        "private-ip-address": "PrivateIpAddress",
+        "public-ip": "PublicIp",
+    },
+)
+
+
+def _place(context: Context) -> tuple[str, str]:
+    return context.account, context.region
+
+
+def _item(context: Context, address: Address) -> Item:
+    item: dict[str, Any] = {
+        "AllocationId": address.id,
+        "PublicIp": address.public_address,
+        "Domain": "vpc",
+        "PublicIpv4Pool": "amazon",
+        "NetworkBorderGroup": context.region,
+        "Tags": tag_list(address.tags),
+    }
+    if address.association_id:
+        item |= {
+            "AssociationId": address.association_id,
+            "NetworkInterfaceId": address.network_interface_id,
+            "NetworkInterfaceOwnerId": context.account,
+            "PrivateIpAddress": address.private_address,
+        }
+    return item
+
+
+def allocate_address(context: Context, request: "AllocateAddressRequestTypeDef") -> Response:
+    if request.get("Domain", "vpc") != "vpc":
+        raise AwsError("InvalidParameterValue", "Invalid value for domain: 'standard'")
+    for name in ("Address", "PublicIpv4Pool", "CustomerOwnedIpv4Pool", "IpamPoolId"):
+        if request.get(name):
+            raise not_implemented("ec2", f"AllocateAddress with {name}")
+    allocation_id = f"eipalloc-{context.ids.hex(17)}"
+    pool = context.installation.public_pool
+    address = Address(
+        id=allocation_id,
+        public_address=claim_public(context.tx, context.ids, pool, allocation_id),
+        tags=tags_at_creation(context, request, "elastic-ip"),
+    )
+    context.tx.create(ADDRESS, *_place(context), address.id, address)
+    return {
+        "AllocationId": address.id,
+        "PublicIp": address.public_address,
+        "Domain": "vpc",
+        "PublicIpv4Pool": "amazon",
+        "NetworkBorderGroup": context.region,
+    }
+
+
+def describe_addresses(context: Context, request: "DescribeAddressesRequestTypeDef") -> Response:
+    addresses = [r.value for r in context.tx.scan(ADDRESS, *_place(context))]
+    wanted = request.get("PublicIps") or ()
+    for public in wanted:
+        if all(address.public_address != public for address in addresses):
+            raise AwsError("InvalidAddress.NotFound", f"Address '{public}' not found.")
+    if wanted:
+        addresses = [address for address in addresses if address.public_address in wanted]
+    return describe(LISTING, (_item(context, address) for address in addresses), request)
+
+
+def _address(context: Context, request: Any) -> Address:
+    """The address that a request names by allocation id or by itself."""
+    if request.get("AllocationId"):
+        return require(context.tx, ADDRESS, *_place(context), request["AllocationId"])
+    public = request.get("PublicIp", "")
+    if not public:
+        raise AwsError("MissingParameter", "Either public IP or allocation id must be specified")
+    for record in context.tx.scan(ADDRESS, *_place(context)):
+        if record.value.public_address == public:
+            return record.value
+    raise AwsError("InvalidAddress.NotFound", f"Address '{public}' not found.")
+
+
+def _put(context: Context, address: Address, **changes: str) -> Address:
+    changed = msgspec.structs.replace(address, **changes)
+    context.tx.put(ADDRESS, *_place(context), address.id, changed)
+    return changed
+
+
+def associate_address(context: Context, request: "AssociateAddressRequestTypeDef") -> Response:
+    """Give an ENI an elastic address in the place of the public one it has."""
+    address = _address(context, request)
+    if request.get("InstanceId"):
+        raise AwsError(
+            "InvalidInstanceID.NotFound",
+            f"The instance ID '{request['InstanceId']}' does not exist",
+        )
+    eni_id = request.get("NetworkInterfaceId", "")
+    if not eni_id:
+        raise AwsError(
+            "MissingParameter", "Either 'InstanceId' or 'NetworkInterfaceId' must be specified"
+        )
+    eni = require(context.tx, NETWORK_INTERFACE, *_place(context), eni_id)
+    _check_free(context, request, address, eni)
+    for record in context.tx.find(ADDRESS, *_place(context), "interface", eni.id):
+        if record.value.id != address.id:
+            _dissociate(context, record.value)
+    if eni.public_address:
+        release_public(context.tx, eni.public_address)
+    # Written in any case, so that two addresses taking one ENI at once must meet.
+    freed = msgspec.structs.replace(eni, public_address="")
+    context.tx.put(NETWORK_INTERFACE, *_place(context), eni.id, freed)
+    changed = _put(
+        context,
+        address,
+        association_id=f"eipassoc-{context.ids.hex(17)}",
+        network_interface_id=eni.id,
+        private_address=eni.private_address,
+    )
+    return {"AssociationId": changed.association_id}
+
+
+def _check_free(context: Context, request: Any, address: Address, eni: NetworkInterface) -> None:
+    private = request.get("PrivateIpAddress")
+    if private and private != eni.private_address:
+        raise AwsError(
+            "InvalidParameterValue", f"{private} is not assigned to network interface {eni.id}"
+        )
+    if request.get("AllowReassociation", not request.get("AllocationId")):
+        return
+    taken = address.network_interface_id not in ("", eni.id)
+    others = context.tx.find(ADDRESS, *_place(context), "interface", eni.id)
+    if taken or any(record.value.id != address.id for record in others):
+        raise AwsError(
+            "Resource.AlreadyAssociated",
+            f"resource {address.id if taken else eni.id} is already associated with "
+            f"associate-id {address.association_id or others[0].value.association_id}",
+        )
+
+
+def _dissociate(context: Context, address: Address) -> None:
+    _put(context, address, association_id="", network_interface_id="", private_address="")
+
+
+def disassociate_address(
+    context: Context, request: "DisassociateAddressRequestTypeDef"
+) -> Response:
+    association_id = request.get("AssociationId", "")
+    if not association_id:
+        _dissociate(context, _address(context, request))
+        return {}
+    for record in context.tx.scan(ADDRESS, *_place(context)):
+        if record.value.association_id == association_id:
+            _dissociate(context, record.value)
+            return {}
+    raise AwsError(
+        "InvalidAssociationID.NotFound", f"The association ID '{association_id}' does not exist"
+    )
+
+
+def release_address(context: Context, request: "ReleaseAddressRequestTypeDef") -> Response:
+    address = _address(context, request)
+    if address.association_id:
+        raise AwsError("InvalidIPAddress.InUse", f"Address {address.public_address} is in use.")
+    release_public(context.tx, address.public_address)
+    context.tx.delete(ADDRESS, *_place(context), address.id)
+    return {}

@@ -1,0 +1,123 @@
+"""The resources of each operation, as IAM is asked ("Actions … for Amazon EC2", SAR)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from longshore.model.arn import make_arn
+from longshore.services.ec2.tagging import KINDS
+from longshore.services.interface import Context, Resource, ResourcesOf
+
+NEW = "*"
+"""In the place of a request's member: a resource that the call makes."""
+
+RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "AllocateAddress": (("elastic-ip", NEW),),
+    "AssociateAddress": (
+        ("elastic-ip", "AllocationId"),
+        ("network-interface", "NetworkInterfaceId"),
+    ),
+    "AssociateRouteTable": (("route-table", "RouteTableId"), ("subnet", "SubnetId")),
+    "AssociateVpcCidrBlock": (("vpc", "VpcId"),),
+    "AttachInternetGateway": (("internet-gateway", "InternetGatewayId"), ("vpc", "VpcId")),
+    "AuthorizeSecurityGroupEgress": (("security-group", "GroupId"),),
+    "AuthorizeSecurityGroupIngress": (("security-group", "GroupId"),),
+    "CreateInternetGateway": (("internet-gateway", NEW),),
+    "CreateKeyPair": (("key-pair", NEW),),
+    "CreateNetworkInterface": (
+        ("network-interface", NEW),
+        ("subnet", "SubnetId"),
+        ("security-group", "Groups"),
+    ),
+    "CreateRoute": (("route-table", "RouteTableId"),),
+    "CreateRouteTable": (("route-table", NEW), ("vpc", "VpcId")),
+    "CreateSecurityGroup": (("security-group", NEW), ("vpc", "VpcId")),
+    "CreateSubnet": (("subnet", NEW), ("vpc", "VpcId")),
+    "CreateVpc": (("vpc", NEW),),
+    "DeleteInternetGateway": (("internet-gateway", "InternetGatewayId"),),
+    "DeleteKeyPair": (("key-pair", "KeyPairId"),),
+    "DeleteNetworkInterface": (("network-interface", "NetworkInterfaceId"),),
+    "DeleteRoute": (("route-table", "RouteTableId"),),
+    "DeleteRouteTable": (("route-table", "RouteTableId"),),
+    "DeleteSecurityGroup": (("security-group", "GroupId"),),
+    "DeleteSubnet": (("subnet", "SubnetId"),),
+    "DeleteVpc": (("vpc", "VpcId"),),
+    "DetachInternetGateway": (("internet-gateway", "InternetGatewayId"), ("vpc", "VpcId")),
+    "ImportKeyPair": (("key-pair", NEW),),
+    "ModifyNetworkInterfaceAttribute": (("network-interface", "NetworkInterfaceId"),),
+    "ModifySecurityGroupRules": (("security-group", "GroupId"),),
+    "ModifySubnetAttribute": (("subnet", "SubnetId"),),
+    "ModifyVpcAttribute": (("vpc", "VpcId"),),
+    "ReleaseAddress": (("elastic-ip", "AllocationId"),),
+    "ReplaceRoute": (("route-table", "RouteTableId"),),
+    "ReplaceRouteTableAssociation": (("route-table", "RouteTableId"),),
+    "RevokeSecurityGroupEgress": (("security-group", "GroupId"),),
+    "RevokeSecurityGroupIngress": (("security-group", "GroupId"),),
+    "UpdateSecurityGroupRuleDescriptionsEgress": (("security-group", "GroupId"),),
+    "UpdateSecurityGroupRuleDescriptionsIngress": (("security-group", "GroupId"),),
+}
+"""By operation: resource types, and the request's member that holds the id (or ids)."""
+
+_KINDS = {resource_type: kind for kind, resource_type in KINDS.values()}
+
+
+def _resource(context: Context, resource_type: str, resource_id: str) -> Resource:
+    """A resource with the condition keys that its record gives."""
+    arn = make_arn("ec2", context.region, context.account, f"{resource_type}/{resource_id}")
+    record = context.tx.get(_KINDS[resource_type], context.account, context.region, resource_id)
+    conditions: dict[str, str | list[str]] = {"ec2:Region": context.region}
+    if record is not None:
+        conditions |= {f"aws:ResourceTag/{key}": value for key, value in record.value.tags}
+        conditions |= {f"ec2:ResourceTag/{key}": value for key, value in record.value.tags}
+        vpc_id = getattr(record.value, "vpc_id", "")
+        if vpc_id:
+            vpc = make_arn("ec2", context.region, context.account, f"vpc/{vpc_id}")
+            conditions["ec2:Vpc"] = vpc
+    return Resource(arn=arn, conditions=conditions)
+
+
+def _requested_tags(request: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """`aws:RequestTag` and `aws:TagKeys` of a call that tags."""
+    tags = [
+        tag for given in request.get("TagSpecifications") or () for tag in given.get("Tags") or ()
+    ] + list(request.get("Tags") or ())
+    conditions: dict[str, str | list[str]] = {
+        f"aws:RequestTag/{tag.get('Key', '')}": tag.get("Value", "") for tag in tags
+    }
+    if tags:
+        conditions["aws:TagKeys"] = [tag.get("Key", "") for tag in tags]
+    return conditions
+
+
+def _resources_of(members: Sequence[tuple[str, str]]) -> ResourcesOf:
+    def resources(context: Context, request: Mapping[str, Any]) -> Iterator[Resource]:
+        requested = _requested_tags(request)
+        for resource_type, member in members:
+            given = NEW if member == NEW else request.get(member)
+            for resource_id in [given] if isinstance(given, str) else given or ():
+                found = _resource(context, resource_type, resource_id)
+                yield Resource(arn=found.arn, conditions={**found.conditions, **requested})
+
+    return resources
+
+
+def _tagged_resources(context: Context, request: Mapping[str, Any]) -> Iterator[Resource]:
+    """CreateTags and DeleteTags: each resource by its id's prefix."""
+    requested = _requested_tags(request)
+    for resource_id in request.get("Resources") or ():
+        prefix = resource_id.split("-", 1)[0]
+        if prefix == "sgr":
+            arn = make_arn(
+                "ec2", context.region, context.account, f"security-group-rule/{resource_id}"
+            )
+            yield Resource(arn=arn, conditions=requested)
+        elif prefix in KINDS:
+            found = _resource(context, KINDS[prefix][1], resource_id)
+            yield Resource(arn=found.arn, conditions={**found.conditions, **requested})
+
+
+def resources() -> Mapping[str, ResourcesOf]:
+    """For `Service.resources`."""
+    table: dict[str, ResourcesOf] = {
+        operation: _resources_of(members) for operation, members in RESOURCES.items()
+    }
+    return table | {"CreateTags": _tagged_resources, "DeleteTags": _tagged_resources}

@@ -1,0 +1,113 @@
+"""Every operation that is built, and what all of them share: DryRun."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from longshore.model.errors import AwsError
+from longshore.services.ec2 import (
+    addresses,
+    defaults,
+    instance_types,
+    internet_gateways,
+    key_pairs,
+    network_interfaces,
+    regions,
+    route_tables,
+    security_group_rules,
+    security_groups,
+    subnets,
+    tagging,
+    vpcs,
+)
+from longshore.services.interface import Context, Operation, Response
+
+OPERATIONS: Sequence[Operation] = (
+    addresses.allocate_address,
+    addresses.associate_address,
+    addresses.describe_addresses,
+    addresses.disassociate_address,
+    addresses.release_address,
+    defaults.describe_account_attributes,
+    defaults.describe_dhcp_options,
+    defaults.describe_managed_prefix_lists,
+    defaults.describe_network_acls,
+    defaults.describe_prefix_lists,
+    instance_types.describe_instance_type_offerings,
+    instance_types.describe_instance_types,
+    internet_gateways.attach_internet_gateway,
+    internet_gateways.create_internet_gateway,
+    internet_gateways.delete_internet_gateway,
+    internet_gateways.describe_internet_gateways,
+    internet_gateways.detach_internet_gateway,
+    key_pairs.create_key_pair,
+    key_pairs.delete_key_pair,
+    key_pairs.describe_key_pairs,
+    key_pairs.import_key_pair,
+    network_interfaces.create_network_interface,
+    network_interfaces.delete_network_interface,
+    network_interfaces.describe_network_interface_attribute,
+    network_interfaces.describe_network_interfaces,
+    network_interfaces.modify_network_interface_attribute,
+    regions.describe_availability_zones,
+    regions.describe_regions,
+    route_tables.associate_route_table,
+    route_tables.create_route,
+    route_tables.create_route_table,
+    route_tables.delete_route,
+    route_tables.delete_route_table,
+    route_tables.describe_route_tables,
+    route_tables.disassociate_route_table,
+    route_tables.replace_route,
+    route_tables.replace_route_table_association,
+    security_group_rules.authorize_security_group_egress,
+    security_group_rules.authorize_security_group_ingress,
+    security_group_rules.describe_security_group_rules,
+    security_group_rules.modify_security_group_rules,
+    security_group_rules.revoke_security_group_egress,
+    security_group_rules.revoke_security_group_ingress,
+    security_group_rules.update_security_group_rule_descriptions_egress,
+    security_group_rules.update_security_group_rule_descriptions_ingress,
+    security_groups.create_security_group,
+    security_groups.delete_security_group,
+    security_groups.describe_security_groups,
+    subnets.create_subnet,
+    subnets.delete_subnet,
+    subnets.describe_subnets,
+    subnets.modify_subnet_attribute,
+    tagging.create_tags,
+    tagging.delete_tags,
+    tagging.describe_tags,
+    vpcs.associate_vpc_cidr_block,
+    vpcs.create_default_vpc,
+    vpcs.create_vpc,
+    vpcs.delete_vpc,
+    vpcs.describe_vpc_attribute,
+    vpcs.describe_vpcs,
+    vpcs.disassociate_vpc_cidr_block,
+    vpcs.modify_vpc_attribute,
+)
+
+
+def _with_dry_run(function: Operation) -> Operation:
+    """The caller may (the gateway has asked): a dry run ends here ("DryRun" of every action)."""
+
+    def operation(context: Context, request: Any) -> Response:
+        if request.get("DryRun"):
+            raise AwsError(
+                "DryRunOperation",
+                "Request would have succeeded, but DryRun flag is set.",
+                status=412,
+            )
+        return function(context, request)
+
+    return operation
+
+
+def _name(function: Operation) -> str:
+    """`CreateVpc` of `create_vpc`."""
+    return "".join(word.capitalize() for word in function.__name__.split("_"))
+
+
+def operations() -> Mapping[str, Operation]:
+    """For `Service.operations`."""
+    return {_name(function): _with_dry_run(function) for function in OPERATIONS}
