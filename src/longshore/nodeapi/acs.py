@@ -17,7 +17,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     """What all messages and their parts have in common: camelCase, defaults left out."""
 
 
-class RoleCredentials(Message):
+class RoleCredentials(Message, frozen=True, kw_only=True):
     """Temporary credentials of a task or execution role; `expiration` in RFC 3339."""
 
     credentials_id: str = ""
@@ -28,17 +28,17 @@ class RoleCredentials(Message):
     expiration: str = ""
 
 
-class KeyValue(Message):
+class KeyValue(Message, frozen=True, kw_only=True):
     name: str = ""
     value: str = ""
 
 
-class EnvironmentFile(Message):
+class EnvironmentFile(Message, frozen=True, kw_only=True):
     value: str = ""
     type: str = "s3"
 
 
-class Secret(Message):
+class Secret(Message, frozen=True, kw_only=True):
     """`provider` is `ssm` or `asm`; `target` `CONTAINER` or `LOG_DRIVER`."""
 
     name: str = ""
@@ -50,32 +50,32 @@ class Secret(Message):
     container_path: str = ""
 
 
-class PortMapping(Message):
+class PortMapping(Message, frozen=True, kw_only=True):
     container_port: int = 0
     container_port_range: str = ""
     host_port: int = 0
     protocol: str = "tcp"
 
 
-class MountPoint(Message):
+class MountPoint(Message, frozen=True, kw_only=True):
     source_volume: str = ""
     container_path: str = ""
     read_only: bool = False
 
 
-class VolumeFrom(Message):
+class VolumeFrom(Message, frozen=True, kw_only=True):
     source_container: str = ""
     read_only: bool = False
 
 
-class DependsOn(Message):
+class DependsOn(Message, frozen=True, kw_only=True):
     """`condition` is START, COMPLETE, SUCCESS or HEALTHY."""
 
     container_name: str = ""
     condition: str = "START"
 
 
-class RestartPolicy(Message):
+class RestartPolicy(Message, frozen=True, kw_only=True):
     """`restart_attempt_period` in seconds."""
 
     enabled: bool = False
@@ -83,19 +83,19 @@ class RestartPolicy(Message):
     restart_attempt_period: int = 300
 
 
-class EcrAuthData(Message):
+class EcrAuthData(Message, frozen=True, kw_only=True):
     registry_id: str = ""
     region: str = ""
     endpoint_override: str = ""
     use_execution_role: bool = True
 
 
-class AsmAuthData(Message):
+class AsmAuthData(Message, frozen=True, kw_only=True):
     credentials_parameter: str = ""
     region: str = ""
 
 
-class RegistryAuthentication(Message):
+class RegistryAuthentication(Message, frozen=True, kw_only=True):
     """`type` is `ecr` or `asm`."""
 
     type: str = "ecr"
@@ -103,7 +103,7 @@ class RegistryAuthentication(Message):
     asm_auth_data: AsmAuthData | None = None
 
 
-class DockerConfig(Message):
+class DockerConfig(Message, frozen=True, kw_only=True):
     """`config` and `host_config` are Docker's JSON, as text."""
 
     config: str = ""
@@ -111,12 +111,12 @@ class DockerConfig(Message):
     version: str = ""
 
 
-class ManagedAgent(Message):
+class ManagedAgent(Message, frozen=True, kw_only=True):
     name: str = ""
     properties: Mapping[str, str] = {}
 
 
-class Container(Message):
+class Container(Message, frozen=True, kw_only=True):
     """One container of a task. Times in seconds, memory in MiB, CPU in units of 1/1024 vCPU."""
 
     name: str
@@ -146,11 +146,11 @@ class Container(Message):
     overrides: str = ""
 
 
-class HostVolume(Message):
+class HostVolume(Message, frozen=True, kw_only=True):
     source_path: str = ""
 
 
-class DockerVolume(Message):
+class DockerVolume(Message, frozen=True, kw_only=True):
     scope: str = "task"
     autoprovision: bool = False
     driver: str = "local"
@@ -158,7 +158,7 @@ class DockerVolume(Message):
     labels: Mapping[str, str] = {}
 
 
-class Volume(Message):
+class Volume(Message, frozen=True, kw_only=True):
     """`type` is `host`, `docker` or `efs`; a host volume without a path is an empty one."""
 
     name: str = ""
@@ -167,12 +167,12 @@ class Volume(Message):
     docker_volume_configuration: DockerVolume | None = None
 
 
-class Ipv4Address(Message):
+class Ipv4Address(Message, frozen=True, kw_only=True):
     primary: bool = True
     private_address: str = ""
 
 
-class ElasticNetworkInterface(Message):
+class ElasticNetworkInterface(Message, frozen=True, kw_only=True):
     """`ec2_id` is the ENI's id; the gateway's address carries the subnet's prefix length."""
 
     attachment_arn: str = ""
@@ -185,7 +185,7 @@ class ElasticNetworkInterface(Message):
     private_dns_name: str = ""
 
 
-class Task(Message):
+class Task(Message, frozen=True, kw_only=True):
     """One task. `cpu` in vCPUs, `memory` in MiB; `overrides` is JSON text that holds a command."""
 
     arn: str
@@ -212,7 +212,7 @@ class Task(Message):
     task_cluster_arn: str = ""
 
 
-class PayloadMessage(Message):
+class PayloadMessage(Message, frozen=True, kw_only=True):
     """Tasks to run or to stop; `generated_at` in epoch milliseconds."""
 
     message_id: str
@@ -223,12 +223,12 @@ class PayloadMessage(Message):
     tasks: tuple[Task, ...] = ()
 
 
-class HeartbeatMessage(Message):
+class HeartbeatMessage(Message, frozen=True, kw_only=True):
     message_id: str
     healthy: bool = True
 
 
-class IAMRoleCredentialsMessage(Message):
+class IAMRoleCredentialsMessage(Message, frozen=True, kw_only=True):
     """`role_type` is `TaskApplication` or `TaskExecution`."""
 
     message_id: str
@@ -237,13 +237,13 @@ class IAMRoleCredentialsMessage(Message):
     role_credentials: RoleCredentials
 
 
-class ManifestTask(Message):
+class ManifestTask(Message, frozen=True, kw_only=True):
     task_arn: str
     desired_status: str
     task_cluster_arn: str = ""
 
 
-class TaskManifestMessage(Message):
+class TaskManifestMessage(Message, frozen=True, kw_only=True):
     """Every task that this instance is to run: what it runs besides, it asks about."""
 
     message_id: str
@@ -254,13 +254,13 @@ class TaskManifestMessage(Message):
     generated_at: int = 0
 
 
-class TaskIdentifier(Message):
+class TaskIdentifier(Message, frozen=True, kw_only=True):
     task_arn: str
     desired_status: str = "STOPPED"
     task_cluster_arn: str = ""
 
 
-class TaskStopVerificationAck(Message):
+class TaskStopVerificationAck(Message, frozen=True, kw_only=True):
     """The tasks of the question that are to be stopped indeed."""
 
     message_id: str
@@ -268,7 +268,7 @@ class TaskStopVerificationAck(Message):
     stop_tasks: tuple[TaskIdentifier, ...] = ()
 
 
-class AttachTaskNetworkInterfacesMessage(Message):
+class AttachTaskNetworkInterfacesMessage(Message, frozen=True, kw_only=True):
     """`wait_timeout_ms`: how long the MAC may take to appear on the host."""
 
     message_id: str
@@ -281,15 +281,15 @@ class AttachTaskNetworkInterfacesMessage(Message):
     generated_at: int = 0
 
 
-class CloseMessage(Message):
+class CloseMessage(Message, frozen=True, kw_only=True):
     message: str = ""
 
 
-class ErrorMessage(Message):
+class ErrorMessage(Message, frozen=True, kw_only=True):
     message: str = ""
 
 
-class AckRequest(Message):
+class AckRequest(Message, frozen=True, kw_only=True):
     """The agent has the message of this id."""
 
     cluster: str = ""
@@ -297,24 +297,24 @@ class AckRequest(Message):
     message_id: str
 
 
-class NackRequest(Message):
+class NackRequest(Message, frozen=True, kw_only=True):
     cluster: str = ""
     container_instance: str = ""
     message_id: str
     reason: str = ""
 
 
-class HeartbeatAckRequest(Message):
+class HeartbeatAckRequest(Message, frozen=True, kw_only=True):
     message_id: str
 
 
-class IAMRoleCredentialsAckRequest(Message):
+class IAMRoleCredentialsAckRequest(Message, frozen=True, kw_only=True):
     message_id: str
     credentials_id: str
     expiration: str = ""
 
 
-class TaskStopVerificationMessage(Message):
+class TaskStopVerificationMessage(Message, frozen=True, kw_only=True):
     """The agent's question: it runs these, and the manifest does not list them as RUNNING."""
 
     message_id: str
