@@ -7,6 +7,8 @@ and what makes those clients find and trust the registry on this machine (`clien
 
 from longshore.registry.application import application
 from longshore.registry.call import Parts
+from longshore.registry.clients import uninstall
+from longshore.registry.running import running_registry
 from longshore.registry.server import RegistryServer
 
-__all__ = ["Parts", "RegistryServer", "application"]
+__all__ = ["Parts", "RegistryServer", "application", "running_registry", "uninstall"]

@@ -1,9 +1,12 @@
 """A registry for tests: HTTPS on a free port, over any store, with tokens for anybody."""
 
+import asyncio
 import base64
-from collections.abc import Mapping
+import threading
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from longshore.base.authority import Authority
 from longshore.base.clock import Clock, SystemClock
@@ -13,12 +16,15 @@ from longshore.blobs import FileBlobs
 from longshore.images import tokens
 from longshore.images.catalog import Home
 from longshore.model import ecr
+from longshore.model.errors import AwsError
 from longshore.model.principal import Principal, root
-from longshore.registry import Parts, RegistryServer, application
+from longshore.registry import Parts, running_registry
 from longshore.services.interface import Identity, Resource
 from longshore.store.interface import Reader, Store
 from longshore.testing.memory_store import MemoryStore
 from longshore.testing.ports import free_ports
+
+T = TypeVar("T")
 
 
 class Everybody:
@@ -37,8 +43,6 @@ class Everybody:
         conditions: Mapping[str, str | list[str]],
         resource_policy: str | None,
     ) -> None:
-        from longshore.model.errors import AwsError
-
         self.asked.append((action, resource.arn))
         if action in self.denied:
             raise AwsError(
@@ -49,7 +53,10 @@ class Everybody:
 
 
 class RunningRegistry:
-    """A registry in this process's event loop."""
+    """A registry on a thread of its own; every method may be called from the test's thread.
+
+    Its names are installed in `data_dir`/etc, never in the machine's.
+    """
 
     def __init__(
         self,
@@ -57,14 +64,17 @@ class RunningRegistry:
         store: Store | None = None,
         identity: Identity | None = None,
         clock: Clock | None = None,
+        auth: str = "enforced",
     ) -> None:
-        self.installation = Installation(data_dir=data_dir, port=free_ports(4))
+        self.installation = Installation(data_dir=data_dir, port=free_ports(4), auth=auth)
         self.store = store or MemoryStore()
         self.everybody = Everybody()
         self.clock: Clock = clock or SystemClock()
         self.ids = RandomIds()
-        self.blobs = FileBlobs(data_dir / "registry")
+        self.blobs = FileBlobs(data_dir / "registry", self.clock.now)
         self.authority = Authority.load_or_create(data_dir / "ca", "Longshore test")
+        self.etc = data_dir / "etc"
+        self.etc.mkdir(exist_ok=True)
         known: Any = identity or self.everybody
         self.parts = Parts(
             installation=self.installation,
@@ -74,15 +84,32 @@ class RunningRegistry:
             clock=self.clock,
             ids=self.ids,
         )
-        self._server = RegistryServer(application(self.parts), self.installation, self.authority)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._stack = AsyncExitStack()
+        try:
+            self.run(self._start())
+        except BaseException:
+            self.close()
+            raise
 
-    async def start(self) -> None:
-        await self._server.start()
+    async def _start(self) -> None:
+        await self._stack.enter_async_context(
+            running_registry(self.parts, self.authority, self.etc)
+        )
 
-    async def close(self) -> None:
-        await self._server.close()
-        await self.blobs.close()
-        await self.store.close()
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """What the coroutine gives, run beside the registry."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
+
+    def close(self) -> None:
+        self.run(self._stack.aclose())
+        self.run(self.blobs.close())
+        self.run(self.store.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     @property
     def host(self) -> str:
@@ -92,23 +119,23 @@ class RunningRegistry:
     def home(self, name: str) -> Home:
         return Home(self.installation.account, self.installation.region, name)
 
-    async def create_repository(self, name: str, **fields: Any) -> Home:
+    def create_repository(self, name: str, **fields: Any) -> Home:
         home = self.home(name)
         value = ecr.Repository(name=name, created_at=self.clock.now(), **fields)
-        await self.store.transact(lambda tx: tx.put(ecr.REPOSITORY, *home, value))
+        self.run(self.store.transact(lambda tx: tx.put(ecr.REPOSITORY, *home, value)))
         return home
 
-    async def password(self, principal: Principal | None = None) -> str:
+    def password(self, principal: Principal | None = None) -> str:
         """Of user `AWS`; for the account's root where no principal is given."""
-        key = await self.store.transact(lambda tx: tokens.token_key(tx, self.ids))
+        key = self.run(self.store.transact(lambda tx: tokens.token_key(tx, self.ids)))
         who = principal or root(self.installation.account)
         return tokens.seal(key, who, self.clock.now() + tokens.LIFETIME_SECONDS, self.ids)
 
-    async def credentials(self, principal: Principal | None = None) -> str:
+    def credentials(self, principal: Principal | None = None) -> str:
         """`AWS:<password>`."""
-        return f"{tokens.USER}:{await self.password(principal)}"
+        return f"{tokens.USER}:{self.password(principal)}"
 
-    async def authorization(self, principal: Principal | None = None) -> dict[str, str]:
+    def authorization(self, principal: Principal | None = None) -> dict[str, str]:
         """The header."""
-        encoded = base64.b64encode((await self.credentials(principal)).encode()).decode()
+        encoded = base64.b64encode(self.credentials(principal).encode()).decode()
         return {"Authorization": f"Basic {encoded}"}
