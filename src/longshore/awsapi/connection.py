@@ -20,9 +20,11 @@ class ConnectionBroken(OSError):
 
 
 class _Collector:
-    """Callbacks of httptools' parser."""
+    """Callbacks of httptools' parser, and the parser."""
 
     def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        self.keep_alive = False
         self.headers: list[tuple[str, str]] = []
         self.body: list[bytes] = []
         self.complete = False
@@ -35,6 +37,8 @@ class _Collector:
 
     def on_message_complete(self) -> None:
         self.complete = True
+        # Asked later, the parser speaks of the next message.
+        self.keep_alive = self.parser.should_keep_alive()
 
 
 class Connection:
@@ -61,7 +65,7 @@ class Connection:
         start = f"{method} {target} HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n"
         answered = False
         collector = _Collector()
-        parser = httptools.HttpResponseParser(collector)
+        parser = collector.parser
         self.usable = False
         try:
             self._writer.write(start.encode("latin-1") + body)
@@ -74,7 +78,7 @@ class Connection:
                 parser.feed_data(data)
         except (ConnectionError, httptools.HttpParserError) as error:
             raise ConnectionBroken(answered) from error
-        self.usable = parser.should_keep_alive()
+        self.usable = collector.keep_alive
         return HttpResponse(parser.get_status_code(), collector.headers, b"".join(collector.body))
 
     def close(self) -> None:

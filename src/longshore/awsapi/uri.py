@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from longshore.awsapi.http import HttpRequest
-from longshore.awsapi.model import OperationModel, ServiceModel
+from longshore.awsapi.model import OperationModel, ServiceModel, Shape
 
 LABEL = re.compile(r"\{([^}+]+)(\+?)\}")
 
@@ -19,10 +19,12 @@ class Template(NamedTuple):
     labels: tuple[str, ...]
     literals: tuple[tuple[str, str], ...]
     """Query parameters that must be there; an empty value stands for any."""
-    rank: tuple[int, int, int]
+    bound: tuple[tuple[str, str], ...]
+    """Required members in the query or a header, as (location, name)."""
+    rank: tuple[int, ...]
 
 
-def compile_template(operation: OperationModel) -> Template:
+def compile_template(operation: OperationModel, shape: Shape | None = None) -> Template:
     """The template of an operation; `{Key+}` takes slashes as well."""
     path, _, query = operation.http.request_uri.partition("?")
     labels: list[str] = []
@@ -35,6 +37,7 @@ def compile_template(operation: OperationModel) -> Template:
         last = found.end()
     pattern += re.escape(path[last:].rstrip("/") or ("/" if not last else "")) + "/?"
     literals = tuple(parse_qsl(query, keep_blank_values=True))
+    bound = required_bindings(shape) if shape is not None else ()
     fixed = len(LABEL.sub("", path))
     return Template(
         operation,
@@ -42,7 +45,17 @@ def compile_template(operation: OperationModel) -> Template:
         re.compile(pattern, re.DOTALL),
         tuple(labels),
         literals,
-        (-len(literals), greedy, len(labels) * 1000 - fixed),
+        bound,
+        (-len(literals), -len(bound), greedy, len(labels) * 1000 - fixed),
+    )
+
+
+def required_bindings(shape: Shape) -> tuple[tuple[str, str], ...]:
+    """What must be there besides the path: tells CopyObject from PutObject."""
+    return tuple(
+        (member.location, (member.location_name or name).lower())
+        for name, member in shape.members.items()
+        if name in shape.required and member.location in {"header", "querystring"}
     )
 
 
@@ -51,22 +64,41 @@ class Router:
 
     def __init__(self, model: ServiceModel) -> None:
         self._templates = sorted(
-            (compile_template(operation) for operation in model.operations.values()),
+            (
+                compile_template(
+                    operation, model.shapes[operation.input.shape] if operation.input else None
+                )
+                for operation in model.operations.values()
+            ),
             key=lambda template: template.rank,
         )
 
     def find(self, request: HttpRequest) -> OperationModel | None:
         """The operation, or None where there is no such route."""
         query = dict(parse_qsl(request.query, keep_blank_values=True)) if request.query else {}
+        lowered = {name.lower() for name in query}
+        incomplete: OperationModel | None = None
         for template in self._templates:
-            if template.method != request.method or not template.pattern.fullmatch(request.path):
+            if not _fits(template, request, query):
                 continue
             if all(
-                name in query and (not value or query[name] == value)
-                for name, value in template.literals
+                name in (request.headers if location == "header" else lowered)
+                for location, name in template.bound
             ):
                 return template.operation
-        return None
+            incomplete = template.operation
+        return incomplete
+
+
+def _fits(template: Template, request: HttpRequest, query: dict[str, str]) -> bool:
+    return (
+        template.method == request.method
+        and template.pattern.fullmatch(request.path) is not None
+        and all(
+            name in query and (not value or query[name] == value)
+            for name, value in template.literals
+        )
+    )
 
 
 def labels_of(template: Template, path: str) -> dict[str, str]:

@@ -142,7 +142,10 @@ def request_of(scope: Scope, body: bytes) -> HttpRequest:
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body; raises BodyTooLarge."""
+    """The whole body; raises BodyTooLarge, before reading where the length is announced."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and int(value) > LONGEST_BODY:
+            raise BodyTooLarge
     parts: list[bytes] = []
     size = 0
     while True:

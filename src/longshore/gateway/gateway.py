@@ -1,5 +1,6 @@
 """The gateway as `main` sees it: made of its parts, started, stopped."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -80,5 +81,6 @@ class Gateway:
 
     async def stop(self) -> None:
         """Close the ports and let running requests end."""
-        for listener in self._listeners:
-            await listener.stop()
+        async with asyncio.TaskGroup() as group:
+            for listener in self._listeners:
+                group.create_task(listener.stop())
