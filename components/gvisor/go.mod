@@ -1,6 +1,6 @@
 module longshore/components/gvisor
 
-go 1.26.8
+go 1.26.6
 
 require (
 	github.com/containerd/containerd/v2 v2.1.5

