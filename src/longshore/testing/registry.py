@@ -55,7 +55,7 @@ class Everybody:
 class RunningRegistry:
     """A registry on a thread of its own; every method may be called from the test's thread.
 
-    Its names are installed in `data_dir`/etc, never in the machine's.
+    Its names are installed in `data_dir`/etc, unless another directory is given.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class RunningRegistry:
         identity: Identity | None = None,
         clock: Clock | None = None,
         auth: str = "enforced",
+        etc: Path | None = None,
     ) -> None:
         self.installation = Installation(data_dir=data_dir, port=free_ports(4), auth=auth)
         self.store = store or MemoryStore()
@@ -73,7 +74,7 @@ class RunningRegistry:
         self.ids = RandomIds()
         self.blobs = FileBlobs(data_dir / "registry", self.clock.now)
         self.authority = Authority.load_or_create(data_dir / "ca", "Longshore test")
-        self.etc = data_dir / "etc"
+        self.etc = etc or data_dir / "etc"
         self.etc.mkdir(exist_ok=True)
         known: Any = identity or self.everybody
         self.parts = Parts(

@@ -1,0 +1,150 @@
+"""The clients that people use push and pull, with nothing told to them but the image's name."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from longshore.registry.clients import uninstall
+from longshore.testing.images import busybox_files, make_image
+from longshore.testing.registry import RunningRegistry
+from longshore.testing.wait import wait_until
+
+ETC = Path("/etc")
+PASSED = {"type": "insecureAcceptAnything"}
+
+
+def installed(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed")
+    return found
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    """A registry whose names this machine resolves and trusts."""
+    if os.geteuid() != 0:
+        pytest.skip("writing to /etc needs root")
+    running = RunningRegistry(tmp_path_factory.mktemp("machine"), etc=ETC)
+    name = running.installation.registry_host("123456789012", "us-east-1").partition(":")[0]
+    wait_until(lambda: f"{name} # longshore {running.installation.id}" in hosts())
+    yield running
+    running.close()
+    uninstall(running.installation, ETC)
+    assert running.installation.id not in hosts()
+    assert not list(ETC.glob(f"*/certs.d/*:{running.installation.registry_port}"))
+
+
+def hosts() -> str:
+    return (ETC / "hosts").read_text()
+
+
+class Host:
+    """One user of the machine, with files of their own."""
+
+    def __init__(self, registry: RunningRegistry, directory: Path) -> None:
+        self.directory = directory
+        self.registry = registry
+        installation = registry.installation
+        self.uri = installation.registry_host(installation.account, installation.region) + "/web"
+        registry.create_repository("web")
+        self.credentials = registry.credentials()
+        files = busybox_files("sh", "cat")
+        files["etc/greeting"] = directory.name.encode()
+        self.layout = make_image(directory / "layout", files, {"Cmd": ["cat", "/etc/greeting"]})
+        self.policy = directory / "policy.json"
+        self.policy.write_text(json.dumps({"default": [PASSED]}))
+        (directory / "auth.json").write_text("{}")
+        # podman refuses longer paths than 50 characters here.
+        root, run = directory / "root", tempfile.mkdtemp(prefix="run-", dir="/tmp")
+        self.run_root = Path(run)
+        self.storage = ["--root", root, "--runroot", run, "--storage-driver", "vfs"]
+
+    def run(self, *command: object, told: str = "") -> str:
+        done = subprocess.run(
+            [str(word) for word in command],
+            check=False,
+            capture_output=True,
+            text=True,
+            input=told,
+            timeout=60,
+            env={**os.environ, "REGISTRY_AUTH_FILE": str(self.directory / "auth.json")},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def push_with_skopeo(self, tag: str) -> None:
+        self.run(
+            *("skopeo", "--insecure-policy", "copy", f"--dest-creds={self.credentials}"),
+            *(f"oci:{self.layout}:latest", f"docker://{self.uri}:{tag}"),
+        )
+
+    def inspect(self, tag: str) -> dict[str, object]:
+        told = self.run(
+            "skopeo", "inspect", f"--creds={self.credentials}", f"docker://{self.uri}:{tag}"
+        )
+        return dict(json.loads(told))
+
+
+@pytest.fixture
+def host(machine: RunningRegistry, tmp_path: Path) -> Iterator[Host]:
+    host = Host(machine, tmp_path)
+    yield host
+    shutil.rmtree(host.run_root, ignore_errors=True)
+
+
+def test_skopeo_pushes_and_pulls(host: Host) -> None:
+    installed("skopeo")
+    host.push_with_skopeo("skopeo")
+    host.run(
+        *("skopeo", "--insecure-policy", "copy", f"--src-creds={host.credentials}"),
+        *(f"docker://{host.uri}:skopeo", f"oci:{host.directory}/pulled:latest"),
+    )
+    blobs = {path.name for path in (host.layout / "blobs/sha256").iterdir()}
+    assert {path.name for path in (host.directory / "pulled/blobs/sha256").iterdir()} == blobs
+
+
+def test_skopeo_copies_every_image_of_an_index(host: Host) -> None:
+    """And mounts, within one registry, what it would else push again."""
+    installed("skopeo")
+    host.push_with_skopeo("source")
+    host.registry.create_repository("mirror")
+    target = host.uri.replace("/web", "/mirror")
+    credentials = (f"--src-creds={host.credentials}", f"--dest-creds={host.credentials}")
+    host.run(
+        *("skopeo", "--insecure-policy", "copy", "--all", *credentials),
+        *(f"docker://{host.uri}:source", f"docker://{target}:copy"),
+    )
+
+
+def test_buildah_pulls_builds_and_pushes(host: Host) -> None:
+    buildah = [installed("buildah"), *host.storage]
+    host.push_with_skopeo("base")
+    login = ("--signature-policy", host.policy, "--creds", host.credentials)
+    host.run(*buildah, "pull", *login, f"docker://{host.uri}:base")
+    container = host.run(*buildah, "from", "--pull-never", f"{host.uri}:base").strip()
+    host.run(*buildah, "copy", container, host.policy, "/etc/policy.json")
+    host.run(*buildah, "commit", "--signature-policy", host.policy, container, f"{host.uri}:built")
+    host.run(*buildah, "push", *login, f"{host.uri}:built")
+    layers = host.inspect("built")["Layers"]
+    assert isinstance(layers, list)
+    assert len(layers) == 2
+
+
+def test_podman_logs_in_pulls_and_pushes(host: Host) -> None:
+    podman = [installed("podman"), *host.storage]
+    host.push_with_skopeo("base")
+    registry, _, _ = host.uri.partition("/")
+    password = host.credentials.partition(":")[2]
+    host.run(*podman, "login", "-u", "AWS", "--password-stdin", registry, told=password)
+    policy = ("--signature-policy", host.policy)
+    host.run(*podman, "pull", *policy, f"{host.uri}:base")
+    host.run(*podman, "tag", f"{host.uri}:base", f"{host.uri}:podman")
+    host.run(*podman, "push", *policy, f"{host.uri}:podman")
+    assert host.inspect("podman")["Architecture"] == host.inspect("base")["Architecture"]
