@@ -1,9 +1,8 @@
 """A small VPC to test packets in: two subnets, groups by name, ENIs by number."""
 
-import os
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from longshore.base.installation import Installation
@@ -61,8 +60,8 @@ class Builder:
     def network(
         self,
         interfaces: Iterable[Interface],
-        ingress: dict[str, tuple[Rule, ...]],
-        egress: dict[str, tuple[Rule, ...]] | None = None,
+        ingress: Mapping[str, tuple[Rule, ...]],
+        egress: Mapping[str, tuple[Rule, ...]] | None = None,
     ) -> Network:
         """Groups have the ingress given, and all egress unless `egress` says otherwise."""
         interfaces = tuple(interfaces)
@@ -104,7 +103,7 @@ def make_installation(data_dir: Path) -> Installation:
 def traces(installation: Installation) -> list[str]:
     """Whatever of the installation is in the kernel."""
     found = listed(namespace_prefix(installation.id))
-    devices = os.listdir("/sys/class/net")
+    devices = (path.name for path in Path("/sys/class/net").iterdir())
     found += [name for name in devices if name.startswith(uplink_prefix(installation.id))]
     for command in (["nft", "list", "tables"], ["ip", "route", "show", "table", "all"]):
         lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout

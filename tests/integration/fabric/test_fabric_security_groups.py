@@ -1,5 +1,6 @@
 """Packets between ENIs obey security groups."""
 
+import asyncio
 import contextlib
 import subprocess
 import time
@@ -114,9 +115,8 @@ async def test_eni_that_sends_from_an_address_not_its_own_is_not_heard(
     rules = {"sg-a": (Rule(protocol=-1, cidr=EVERYWHERE),)}
     await fabric.apply(builder.network([client, server], rules))
     here, there = await fabric.attach(client), await fabric.attach(server)
-    subprocess.run(
-        ["ip", "-n", here.name, "addr", "add", "10.0.1.99/32", "dev", "eth0"], check=True
-    )
+    add_address = ["ip", "-n", here.name, "addr", "add", "10.0.1.99/32", "dev", "eth0"]
+    await asyncio.to_thread(subprocess.run, add_address, check=True)
     with echo_server(there, "0.0.0.0", 8080) as peers:
         with open_socket(here) as spoofing:
             spoofing.bind(("10.0.1.99", 0))
