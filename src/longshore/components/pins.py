@@ -105,7 +105,7 @@ RUNSC = Component(
 RUNSC_SHIM = Component(
     name="runsc-shim",
     purpose="joins gVisor to containerd; Longshore's own main, which needs no CAP_SYS_RESOURCE",
-    programs=("containerd-shim-runsc-v1",),
+    programs=("containerd-shim-runsc-v1", "pause"),
     # None asks for a version: what is on the PATH would be gVisor's own main.
     probe=None,
     accepted=Range(),
@@ -113,7 +113,10 @@ RUNSC_SHIM = Component(
         GoModule(
             version="20260905.0",
             folder="gvisor",
-            packages={"containerd-shim-runsc-v1": "./containerd-shim-runsc-v1"},
+            packages={
+                "containerd-shim-runsc-v1": "./containerd-shim-runsc-v1",
+                "pause": "./pause",
+            },
             minutes=1,
         ),
     ),
