@@ -122,6 +122,15 @@ RUNSC_SHIM = Component(
     ),
 )
 
+PAUSE = Component(
+    name="pause",
+    purpose="the first process of each task's sandbox: holds it open and takes in orphans",
+    programs=("pause",),
+    probe=None,
+    accepted=Range(),
+    sources=(GoModule("1.0", "gvisor", {"pause": "./pause"}, minutes=1),),
+)
+
 NFTABLES = Component(
     name="nftables",
     purpose="shows and checks packet filters",
@@ -141,7 +150,7 @@ IPROUTE2 = Component(
 )
 
 COMPONENTS = {
-    pin.name: pin for pin in (CONTAINERD, RUNC, RUNSC, RUNSC_SHIM, NFTABLES, IPROUTE2, GO)
+    pin.name: pin for pin in (CONTAINERD, RUNC, RUNSC, RUNSC_SHIM, PAUSE, NFTABLES, IPROUTE2, GO)
 }
 
 

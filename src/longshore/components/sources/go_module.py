@@ -52,10 +52,12 @@ def provide(
 
 
 def version_name(source: GoModule) -> str:
-    """The version and a digest of the module's files: a changed main or pin is another build."""
+    """The version and a digest of what is built: a changed main or pin is another build."""
     digest = hashlib.sha256(source.linker.encode())
     folder = module_folder(source)
-    for path in sorted(folder.rglob("*")):
+    mains = [folder / package for package in source.packages.values() if package.startswith(".")]
+    files = [path for main in mains for path in sorted(main.rglob("*.go"))]
+    for path in (folder / "go.mod", folder / "go.sum", *files):
         if path.is_file():
             digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return f"{source.version}-{digest.hexdigest()[:8]}"
