@@ -1,6 +1,5 @@
 """Policies of repositories."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from longshore.images import catalog
 from longshore.images.catalog import Home
 from longshore.images.failures import invalid_parameter
 from longshore.model.errors import AwsError
+from longshore.policy.document import Kind, read_document
 from longshore.services.ecr.repositories import change, identity
 from longshore.services.ecr.resources import home_of
 from longshore.services.interface import Context, Operation, Response
@@ -25,8 +25,7 @@ def set_repository_policy(
 ) -> Response:
     home = home_of(context, request)
     text = request["policyText"]
-    if not _is_policy(text):
-        raise invalid_parameter("PolicyText", "Invalid repository policy provided")
+    _check(text)
     change(context, home, policy=text)
     return {**identity(home), "policyText": text}
 
@@ -58,27 +57,11 @@ def _policy(context: Context, home: Home) -> str:
     return text
 
 
-def _is_policy(text: str) -> bool:
-    """Whether `text` is a policy document whose statements say who may do what."""
+def _check(text: str) -> None:
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(document, dict):
-        return False
-    statements = document.get("Statement")
-    if isinstance(statements, dict):
-        statements = [statements]
-    if not isinstance(statements, list) or not statements:
-        return False
-    return all(_is_statement(statement) for statement in statements)
-
-
-def _is_statement(statement: object) -> bool:
-    if not isinstance(statement, dict) or statement.get("Effect") not in {"Allow", "Deny"}:
-        return False
-    who = "Principal" in statement or "NotPrincipal" in statement
-    return who and ("Action" in statement or "NotAction" in statement)
+        read_document(text, Kind.RESOURCE)
+    except AwsError:
+        raise invalid_parameter("PolicyText", "Invalid repository policy provided") from None
 
 
 OPERATIONS: Mapping[str, Operation] = {
