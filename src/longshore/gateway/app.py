@@ -52,7 +52,7 @@ class ApiPath:
         self.authenticate = Authenticate(store, identity, installation)
         self.steps: Steps = (
             AssignRequestId(clock, ids),
-            FindOperation(Catalogue(offered), offered),
+            FindOperation(Catalogue(offered), offered, installation),
             self.authenticate,
             Locate(store, clock, ids, installation, authorise),
             parse,

@@ -58,7 +58,8 @@ class Listener:
     def bind(self) -> int:
         """Take the port; gives its number (of use where 0 was asked for)."""
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        self._socket = socket.socket(family)
+        # Named as TCP, so that event loops turn Nagle's algorithm off on what it accepts.
+        self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(self._address)
         port: int = self._socket.getsockname()[1]

@@ -127,6 +127,12 @@ def put_object(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     return {"ETag": f'"{request["Key"]}:{request["Body"].decode()}"'}
 
 
+def put_metric_data(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    if len(request["MetricData"]) != 1000:
+        raise AwsError("InvalidParameterValue", f"{len(request['MetricData'])} metrics came")
+    return {}
+
+
 def list_metrics(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     return {"Metrics": [{"Namespace": request["Namespace"], "MetricName": "CPU"}]}
 
@@ -165,7 +171,11 @@ SERVICES = [
         operations={"Invoke": invoke, "GetFunction": get_function},
     ),
     Service(name="s3", iam_prefix="s3", operations={"PutObject": put_object}),
-    Service(name="cloudwatch", iam_prefix="cloudwatch", operations={"ListMetrics": list_metrics}),
+    Service(
+        name="cloudwatch",
+        iam_prefix="cloudwatch",
+        operations={"ListMetrics": list_metrics, "PutMetricData": put_metric_data},
+    ),
 ]
 
 

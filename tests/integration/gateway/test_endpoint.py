@@ -298,6 +298,28 @@ async def test_with_auth_open_any_key_is_the_installations_account(start: Start)
     assert (await running.call("ecs", "describe_clusters", clusters=["x"]))["clusters"] == []
 
 
+async def test_with_auth_open_a_signature_of_any_form_will_do(start: Start) -> None:
+    running = await start(auth="open")
+    for line in ("", "\nAuthorization: Bearer x", "\nAuthorization: AWS4-HMAC-SHA256 nonsense"):
+        head = f"POST / HTTP/1.1\nHost: x\nX-Amz-Target: {ECS}DescribeClusters{line}"
+        assert b" 200 " in await raw(running, head + "\nContent-Length: 2", b"{}")
+
+
+async def test_a_body_that_an_sdk_compressed_is_read(start: Start) -> None:
+    running = await start()
+    data = [{"MetricName": f"m{number}", "Value": 1.0} for number in range(1000)]
+    await running.call("cloudwatch", "put_metric_data", Namespace="n", MetricData=data)
+
+
+async def test_throttling_answers_rate_exceeded_once_the_bucket_is_empty(start: Start) -> None:
+    running = await start(throttling=True)
+    target = {"x-amz-target": ECS + "CreateCluster"}
+    answers = [await signed(running, "ecs", b"{}", target) for _ in range(22)]
+    assert [answer.status for answer in answers[:20]] == [200] * 20
+    assert b"ThrottlingException" in answers[-1].body
+    assert b"Rate exceeded" in answers[-1].body
+
+
 async def test_reset_is_offered_with_auth_open_alone(start: Start) -> None:
     calls: list[str] = []
 

@@ -61,9 +61,9 @@ class Authenticate:
 
     def anyone(self, request: HttpRequest, now: float) -> tuple[Principal, str]:
         """The principal and the region of a signed request to any service."""
-        signed = read_signature(request)
         if self._open:
-            return self._root, signed.region if signed is not None else self._region
+            return self._root, self._region
+        signed = read_signature(request)
         if signed is None:
             raise AwsError("MissingAuthenticationToken", "Missing Authentication Token", 403)
         return self.caller(signed, request, now), signed.region

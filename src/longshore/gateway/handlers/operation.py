@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from longshore.awsapi.catalogue import Catalogue, unknown_target
 from longshore.awsapi.sigv4 import read_signature
+from longshore.base.installation import Installation
 from longshore.gateway.exchange import Exchange
 from longshore.model.errors import AwsError, not_implemented
 from longshore.services.interface import Service
@@ -15,16 +16,21 @@ class FindOperation:
     Raises `InvalidAction` for what AWS does not have, `NotImplemented` for what Longshore has not.
     """
 
-    def __init__(self, catalogue: Catalogue, services: Mapping[str, Service]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, services: Mapping[str, Service], installation: Installation
+    ) -> None:
         self._catalogue = catalogue
         self._services = services
+        self._open = installation.auth == "open"
 
     def __call__(self, exchange: Exchange) -> None:
         try:
             exchange.signed = read_signature(exchange.request)
         except AwsError:
             self._find(exchange, "")
-            raise
+            if not self._open:
+                raise
+            return
         self._find(exchange, exchange.signed.service if exchange.signed is not None else "")
 
     def _find(self, exchange: Exchange, scope: str) -> None:
