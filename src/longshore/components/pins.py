@@ -104,7 +104,7 @@ RUNSC = Component(
 
 RUNSC_SHIM = Component(
     name="runsc-shim",
-    purpose="joins gVisor to containerd; Longshore's own main, which needs no CAP_SYS_RESOURCE",
+    purpose="joins gVisor to containerd, without CAP_SYS_RESOURCE, and holds its sandboxes open",
     programs=("containerd-shim-runsc-v1", "pause"),
     # None asks for a version: what is on the PATH would be gVisor's own main.
     probe=None,
@@ -120,15 +120,6 @@ RUNSC_SHIM = Component(
             minutes=1,
         ),
     ),
-)
-
-PAUSE = Component(
-    name="pause",
-    purpose="the first process of each task's sandbox: holds it open and takes in orphans",
-    programs=("pause",),
-    probe=None,
-    accepted=Range(),
-    sources=(GoModule("1.0", "gvisor", {"pause": "./pause"}, minutes=1),),
 )
 
 NFTABLES = Component(
@@ -150,7 +141,7 @@ IPROUTE2 = Component(
 )
 
 COMPONENTS = {
-    pin.name: pin for pin in (CONTAINERD, RUNC, RUNSC, RUNSC_SHIM, PAUSE, NFTABLES, IPROUTE2, GO)
+    pin.name: pin for pin in (CONTAINERD, RUNC, RUNSC, RUNSC_SHIM, NFTABLES, IPROUTE2, GO)
 }
 
 
