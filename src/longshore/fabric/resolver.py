@@ -11,6 +11,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
 
 import dns.exception
 import dns.flags
@@ -29,6 +30,8 @@ from longshore.fabric.sockets import listen_in
 from longshore.model.network import Vpc
 
 PORT = 53
+PORT_OUTSIDE = 53
+"""Of the host's resolvers."""
 TTL_SECONDS = 10
 UPSTREAM_SECONDS = 2.0
 QUERIES_AT_ONCE = 256
@@ -139,7 +142,7 @@ class _Answer(asyncio.DatagramProtocol):
 async def _ask_by_datagram(server: str, query: bytes) -> bytes:
     # A connected socket of a fresh port takes answers from that server alone.
     transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-        _Answer, remote_addr=(server, PORT)
+        _Answer, remote_addr=(server, PORT_OUTSIDE)
     )
     try:
         transport.sendto(query)
@@ -149,7 +152,7 @@ async def _ask_by_datagram(server: str, query: bytes) -> bytes:
 
 
 async def _ask_by_stream(server: str, query: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection(server, PORT)
+    reader, writer = await asyncio.open_connection(server, PORT_OUTSIDE)
     try:
         writer.write(len(query).to_bytes(2, "big") + query)
         return await _read_message(reader)
@@ -225,8 +228,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._transport = transport
+        # Neither asyncio's own transport nor uvloop's is a subclass of DatagramTransport.
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if self._running < QUERIES_AT_ONCE:
