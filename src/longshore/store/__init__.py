@@ -28,4 +28,8 @@ async def open_store(url: str, kinds: Sequence[Kind[Any]], clock: Clock) -> "Sto
         from longshore.store.sqlite import open_sqlite
 
         return open_sqlite(Path(rest), kinds)
+    if scheme in {"postgresql", "postgres"}:
+        from longshore.store.postgres import open_postgres
+
+        return await open_postgres(url, kinds, clock)
     raise ValueError(f"a store is at sqlite:///… or postgresql://…, not at {url!r}")

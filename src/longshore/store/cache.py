@@ -195,6 +195,10 @@ class Cache:
         """Take over what a durable transaction wrote; None where it deleted."""
         self.shelves[key.kind].set((key.account, key.region), key.name, revision, entry)
 
+    def replace(self, fresh: "Cache") -> None:
+        """Become what `fresh` is; whoever holds this reader sees it at once."""
+        self.shelves, self.revision = fresh.shelves, fresh.revision
+
     def change(self, row: HistoryRow) -> Change:
         """What a row of the history tells."""
         revision, kind, account, region, name, before_revision, before, after = row

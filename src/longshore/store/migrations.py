@@ -20,3 +20,26 @@ SQLITE: tuple[str, ...] = (
     ) WITHOUT ROWID;
     """,
 )
+
+POSTGRES: tuple[str, ...] = (
+    """
+    CREATE TABLE longshore_records (
+        kind text COLLATE "C" NOT NULL, account text COLLATE "C" NOT NULL,
+        region text COLLATE "C" NOT NULL, name text COLLATE "C" NOT NULL,
+        revision bigint NOT NULL, value bytea NOT NULL,
+        PRIMARY KEY (kind, account, region, name)
+    );
+    CREATE TABLE longshore_history (
+        position bigserial PRIMARY KEY, revision bigint NOT NULL,
+        kind text NOT NULL, account text NOT NULL, region text NOT NULL, name text NOT NULL,
+        before_revision bigint NOT NULL, before bytea, after bytea, origin uuid NOT NULL
+    );
+    CREATE INDEX longshore_history_by_revision ON longshore_history (revision, position);
+    CREATE TABLE longshore_state (revision bigint NOT NULL, kept_after bigint NOT NULL);
+    INSERT INTO longshore_state VALUES (0, 0);
+    CREATE TABLE longshore_leases (
+        name text PRIMARY KEY, holder text NOT NULL, expires double precision NOT NULL,
+        token bigint NOT NULL
+    );
+    """,
+)

@@ -213,6 +213,8 @@ class Draft(Layer):
 
     def put(self, kind: Kind[T], account: str, region: str, name: str, value: T) -> None:
         key = Key(kind.name, account, region, name)
+        if "\0" in name:
+            raise ValueError(f"a record's name holds no NUL: {name!r}")
         self._read.setdefault(key, self.base.revision_of(key))
         encoded = _encoder.encode(value)
         # Decoded at once: a value that could not be read again must not get in, and readers see

@@ -83,6 +83,17 @@ class Watchers:
                 for watch in wanted:
                     watch.push(change)
 
+    def tell(self, change: Change) -> None:
+        """Tell of one record's change that another control plane made."""
+        for watch in list(self._watches):
+            if change.key.kind in watch.kinds:
+                watch.push(change)
+
+    def lose(self, error: Compacted) -> None:
+        """Changes are lost to everyone: they end, and list anew."""
+        for watch in list(self._watches):
+            watch.fail(error)
+
     def end(self) -> None:
         """The store closes: iterations raise `StoreUnavailable`."""
         for watch in list(self._watches):
