@@ -1,0 +1,213 @@
+"""containerd's gRPC API, as far as Longshore calls it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+from longshore.runtime.containerd.generated import (
+    containers_pb2,
+    content_pb2,
+    images_pb2,
+    snapshots_pb2,
+    tasks_pb2,
+    transfer_pb2,
+)
+
+M = TypeVar("M", bound=Message)
+RECONNECT_SECONDS = 0.05
+AWAY_SECONDS = 60.0
+"""How long a call waits for a containerd that is not there."""
+MAX_MESSAGE_BYTES = 64 * 2**20
+
+
+class Containerd:
+    """A connection to one containerd, in one namespace; comes back when containerd does."""
+
+    def __init__(self, socket: Path, namespace: str) -> None:
+        options = [
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.max_reconnect_backoff_ms", 500),
+            ("grpc.default_authority", "localhost"),
+        ]
+        self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=options)
+        self._metadata = (("containerd-namespace", namespace),)
+
+    async def call(
+        self,
+        service: str,
+        method: str,
+        request: Message,
+        response: type[M],
+        seconds: float | None = 60.0,
+    ) -> M:
+        """Call `containerd.services.<service>.v1.<Service>/<method>`.
+
+        A containerd that is away is waited for; other failures raise `grpc.aio.AioRpcError`.
+        """
+        name = f"/containerd.services.{service}.v1.{service.capitalize()}/{method}"
+        unary: Callable[..., Any] = self._channel.unary_unary(
+            name,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=response.FromString,
+        )
+        deadline = asyncio.get_running_loop().time() + AWAY_SECONDS
+        while True:
+            try:
+                answer: M = await unary(request, metadata=self._metadata, timeout=seconds)
+            except grpc.aio.AioRpcError as error:
+                away = error.code() == grpc.StatusCode.UNAVAILABLE
+                if not away or asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(RECONNECT_SECONDS)
+            else:
+                return answer
+
+    async def read(self, digest: str) -> bytes:
+        """A blob of the content store, whole."""
+        stream: Callable[..., Any] = self._channel.unary_stream(
+            "/containerd.services.content.v1.Content/Read",
+            request_serializer=content_pb2.ReadContentRequest.SerializeToString,
+            response_deserializer=content_pb2.ReadContentResponse.FromString,
+        )
+        request = content_pb2.ReadContentRequest(digest=digest)
+        parts = [part.data async for part in stream(request, metadata=self._metadata)]
+        return b"".join(parts)
+
+    async def transfer(self, source: Message, destination: Message, seconds: float) -> None:
+        """Have containerd move an image (its transfer service)."""
+        request = transfer_pb2.TransferRequest()
+        request.source.Pack(source, type_url_prefix="")
+        request.destination.Pack(destination, type_url_prefix="")
+        # The Go side looks the bare message name up; protobuf wants a slash before it.
+        request.source.type_url = request.source.type_url.lstrip("/")
+        request.destination.type_url = request.destination.type_url.lstrip("/")
+        await self.call("transfer", "Transfer", request, Empty, seconds)
+
+    async def image(self, name: str) -> images_pb2.Image | None:
+        request = images_pb2.GetImageRequest(name=name)
+        try:
+            answer = await self.call("images", "Get", request, images_pb2.GetImageResponse)
+        except grpc.aio.AioRpcError as error:
+            if is_missing(error):
+                return None
+            raise
+        return answer.image
+
+    async def prepare(self, snapshotter: str, key: str, parent: str) -> None:
+        """A writable snapshot on top of `parent`; nothing happens where it is there."""
+        request = snapshots_pb2.PrepareSnapshotRequest(
+            snapshotter=snapshotter, key=key, parent=parent
+        )
+        try:
+            await self.call("snapshots", "Prepare", request, snapshots_pb2.PrepareSnapshotResponse)
+        except grpc.aio.AioRpcError as error:
+            if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+                raise
+
+    async def mounts(self, snapshotter: str, key: str) -> list[Any]:
+        """The mounts that make up a snapshot."""
+        request = snapshots_pb2.MountsRequest(snapshotter=snapshotter, key=key)
+        answer = await self.call("snapshots", "Mounts", request, snapshots_pb2.MountsResponse)
+        return list(answer.mounts)
+
+    async def has_snapshot(self, snapshotter: str, key: str) -> bool:
+        request = snapshots_pb2.StatSnapshotRequest(snapshotter=snapshotter, key=key)
+        try:
+            await self.call("snapshots", "Stat", request, snapshots_pb2.StatSnapshotResponse)
+        except grpc.aio.AioRpcError as error:
+            if is_missing(error):
+                return False
+            raise
+        return True
+
+    async def remove_snapshot(self, snapshotter: str, key: str) -> None:
+        request = snapshots_pb2.RemoveSnapshotRequest(snapshotter=snapshotter, key=key)
+        await self._unless_missing("snapshots", "Remove", request, Empty)
+
+    async def create_container(self, container: containers_pb2.Container) -> None:
+        """Keep a container's record; nothing happens where it is there."""
+        request = containers_pb2.CreateContainerRequest(container=container)
+        try:
+            await self.call("containers", "Create", request, containers_pb2.CreateContainerResponse)
+        except grpc.aio.AioRpcError as error:
+            if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+                raise
+
+    async def container(self, container_id: str) -> containers_pb2.Container | None:
+        request = containers_pb2.GetContainerRequest(id=container_id)
+        found = await self._unless_missing(
+            "containers", "Get", request, containers_pb2.GetContainerResponse
+        )
+        return found.container if found is not None else None
+
+    async def containers(self) -> list[containers_pb2.Container]:
+        request = containers_pb2.ListContainersRequest()
+        answer = await self.call(
+            "containers", "List", request, containers_pb2.ListContainersResponse
+        )
+        return list(answer.containers)
+
+    async def remove_container(self, container_id: str) -> None:
+        request = containers_pb2.DeleteContainerRequest(id=container_id)
+        await self._unless_missing("containers", "Delete", request, Empty)
+
+    async def task(self, container_id: str) -> Any | None:
+        """The container's process, or None."""
+        request = tasks_pb2.GetRequest(container_id=container_id)
+        found = await self._unless_missing("tasks", "Get", request, tasks_pb2.GetResponse)
+        return found.process if found is not None else None
+
+    async def tasks(self) -> dict[str, Any]:
+        """Every process, by container id."""
+        request = tasks_pb2.ListTasksRequest()
+        answer = await self.call("tasks", "List", request, tasks_pb2.ListTasksResponse)
+        return {process.id: process for process in answer.tasks}
+
+    async def wait(self, container_id: str, exec_id: str = "") -> tasks_pb2.WaitResponse | None:
+        """Return when the process has ended; None where there is no such process."""
+        request = tasks_pb2.WaitRequest(container_id=container_id, exec_id=exec_id)
+        return await self._unless_missing(
+            "tasks", "Wait", request, tasks_pb2.WaitResponse, seconds=None
+        )
+
+    async def kill(
+        self, container_id: str, number: int, exec_id: str = "", everything: bool = False
+    ) -> None:
+        request = tasks_pb2.KillRequest(
+            container_id=container_id, signal=number, exec_id=exec_id, all=everything
+        )
+        await self._unless_missing("tasks", "Kill", request, Empty)
+
+    async def remove_task(self, container_id: str) -> None:
+        request = tasks_pb2.DeleteTaskRequest(container_id=container_id)
+        await self._unless_missing("tasks", "Delete", request, tasks_pb2.DeleteResponse)
+
+    async def _unless_missing(
+        self,
+        service: str,
+        method: str,
+        request: Message,
+        response: type[M],
+        seconds: float | None = 60.0,
+    ) -> M | None:
+        try:
+            return await self.call(service, method, request, response, seconds)
+        except grpc.aio.AioRpcError as error:
+            if is_missing(error):
+                return None
+            raise
+
+    async def close(self) -> None:
+        await self._channel.close(None)
+
+
+def is_missing(error: grpc.aio.AioRpcError) -> bool:
+    """Whether containerd says that there is no such thing (or that its process has ended)."""
+    ended = "process already finished" in (error.details() or "")
+    return error.code() == grpc.StatusCode.NOT_FOUND or ended

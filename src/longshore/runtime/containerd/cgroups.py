@@ -1,0 +1,184 @@
+"""The cgroups of sandboxes, on version 1 and version 2 of the kernel's interface."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from longshore.runtime.interface import Limits, Statistics
+
+ROOT = Path("/sys/fs/cgroup")
+VERSION_1 = ("cpu", "cpuacct", "memory", "pids", "freezer", "devices", "blkio", "systemd")
+CPU_PERIOD = 100_000
+LEAVE_SECONDS = 5.0
+
+
+class Cgroups:
+    """Cgroups below `/longshore-<installation id>`; paths are relative to the hierarchies."""
+
+    def __init__(self, installation_id: str, root: Path = ROOT) -> None:
+        self.top = f"/longshore-{installation_id}"
+        self._root = root
+        self.version = 2 if (root / "cgroup.controllers").exists() else 1
+
+    def sandbox(self, sandbox_id: str) -> str:
+        return f"{self.top}/{sandbox_id}"
+
+    def make(self, path: str, limits: Limits) -> None:
+        """A cgroup with these limits; nothing changes where it is there with the same."""
+        if self.version == 2:
+            self._make_unified(path, limits)
+            return
+        for name, values in _version_1_limits(limits).items():
+            directory = self._directory(name, path)
+            directory.mkdir(parents=True, exist_ok=True)
+            for file, value in values.items():
+                _write(directory / file, value)
+
+    def _make_unified(self, path: str, limits: Limits) -> None:
+        directory = self._root
+        for part in path.strip("/").split("/"):
+            _write(directory / "cgroup.subtree_control", "+cpu +memory +pids")
+            directory /= part
+            directory.mkdir(exist_ok=True)
+        _write(directory / "cgroup.subtree_control", "+cpu +memory +pids")
+        for file, value in _version_2_limits(limits).items():
+            _write(directory / file, value)
+
+    def remove(self, path: str) -> None:
+        """Kill what is left inside and remove the cgroup with those below it."""
+        for directory in self._directories(path):
+            _remove_tree(directory)
+
+    def out_of_memory(self, path: str) -> bool:
+        """Whether the kernel has killed something in this cgroup for its memory."""
+        if self.version == 2:
+            events = _fields(self._root / path.strip("/") / "memory.events")
+        else:
+            events = _fields(self._directory("memory", path) / "memory.oom_control")
+        return int(events.get("oom_kill", "0")) > 0
+
+    def statistics(self, path: str) -> Statistics | None:
+        """Counters of a cgroup; None where it is gone."""
+        try:
+            read = self._statistics_2 if self.version == 2 else self._statistics_1
+            return read(path)
+        except (OSError, ValueError):
+            return None
+
+    def _statistics_1(self, path: str) -> Statistics:
+        memory = self._directory("memory", path)
+        inactive = int(_fields(memory / "memory.stat").get("total_inactive_file", "0"))
+        usage = int((memory / "memory.usage_in_bytes").read_text())
+        read, written = _block_bytes(self._directory("blkio", path))
+        return Statistics(
+            cpu_nanoseconds=int((self._directory("cpuacct", path) / "cpuacct.usage").read_text()),
+            memory_bytes=max(0, usage - inactive),
+            memory_limit_bytes=int((memory / "memory.limit_in_bytes").read_text()),
+            read_bytes=read,
+            written_bytes=written,
+            pids=int((self._directory("pids", path) / "pids.current").read_text()),
+        )
+
+    def _statistics_2(self, path: str) -> Statistics:
+        directory = self._root / path.strip("/")
+        inactive = int(_fields(directory / "memory.stat").get("inactive_file", "0"))
+        limit = (directory / "memory.max").read_text().strip()
+        return Statistics(
+            cpu_nanoseconds=int(_fields(directory / "cpu.stat").get("usage_usec", "0")) * 1000,
+            memory_bytes=max(0, int((directory / "memory.current").read_text()) - inactive),
+            memory_limit_bytes=0 if limit == "max" else int(limit),
+            pids=int((directory / "pids.current").read_text()),
+        )
+
+    def _directory(self, controller: str, path: str) -> Path:
+        return self._root / controller / path.strip("/")
+
+    def _directories(self, path: str) -> Iterator[Path]:
+        if self.version == 2:
+            yield self._root / path.strip("/")
+            return
+        hierarchies = [*VERSION_1, "cpuset", "unified", "hugetlb", "net_cls", "perf_event"]
+        for name in hierarchies:
+            directory = self._directory(name, path)
+            if directory.is_dir():
+                yield directory
+
+
+def _version_1_limits(limits: Limits) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {name: {} for name in VERSION_1}
+    if limits.memory:
+        found["memory"]["memory.limit_in_bytes"] = str(limits.memory)
+    if limits.cpu_shares:
+        found["cpu"]["cpu.shares"] = str(max(2, limits.cpu_shares))
+    if limits.cpu_quota:
+        found["cpu"]["cpu.cfs_period_us"] = str(CPU_PERIOD)
+        found["cpu"]["cpu.cfs_quota_us"] = str(int(limits.cpu_quota * CPU_PERIOD))
+    if limits.pids:
+        found["pids"]["pids.max"] = str(limits.pids)
+    return found
+
+
+def _version_2_limits(limits: Limits) -> dict[str, str]:
+    found = {}
+    if limits.memory:
+        found["memory.max"] = str(limits.memory)
+        found["memory.swap.max"] = "0"
+    if limits.cpu_shares:
+        # The kernel's own conversion from shares (2 to 262144) to weight (1 to 10000).
+        weight = 1 + (max(2, limits.cpu_shares) - 2) * 9999 // 262142
+        found["cpu.weight"] = str(weight)
+    if limits.cpu_quota:
+        found["cpu.max"] = f"{int(limits.cpu_quota * CPU_PERIOD)} {CPU_PERIOD}"
+    if limits.pids:
+        found["pids.max"] = str(limits.pids)
+    return found
+
+
+def _write(path: Path, value: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        path.write_text(value)
+
+
+def _fields(path: Path) -> dict[str, str]:
+    """Lines of `name value`; empty where there is no such file."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return {}
+    return dict(line.split(maxsplit=1) for line in lines if " " in line)
+
+
+def _block_bytes(directory: Path) -> tuple[int, int]:
+    """Bytes read and written by block devices."""
+    totals = {"Read": 0, "Write": 0}
+    for line in (directory / "blkio.throttle.io_service_bytes").read_text().splitlines():
+        parts = line.split()
+        if len(parts) == 3 and parts[1] in totals:
+            totals[parts[1]] += int(parts[2])
+    return totals["Read"], totals["Write"]
+
+
+def _remove_tree(directory: Path) -> None:
+    if not directory.is_dir():
+        return
+    for child in list(directory.iterdir()):
+        if child.is_dir():
+            _remove_tree(child)
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while directory.is_dir():
+        try:
+            directory.rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            _kill_inside(directory)
+            time.sleep(0.01)
+
+
+def _kill_inside(directory: Path) -> None:
+    for pid in (directory / "cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)

@@ -1,0 +1,125 @@
+"""The containerd of an installation: its configuration, its command, its end."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from longshore.base.installation import Installation
+from longshore.runtime.containerd.cgroups import Cgroups
+
+PLUGINS_LEFT_OUT = (
+    "io.containerd.grpc.v1.cri",
+    "io.containerd.cri.v1.images",
+    "io.containerd.cri.v1.runtime",
+    "io.containerd.podsandbox.controller.v1.podsandbox",
+    "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper",
+    "io.containerd.snapshotter.v1.zfs",
+    "io.containerd.tracing.processor.v1.otlp",
+    "io.containerd.internal.v1.tracing",
+    "io.containerd.nri.v1.nri",
+)
+
+
+def socket_path(installation: Installation) -> Path:
+    return installation.run_dir / "containerd.sock"
+
+
+def namespace(installation: Installation) -> str:
+    """containerd's own kind of namespace, which also names the shims' state."""
+    return f"longshore-{installation.id}"
+
+
+def directory(installation: Installation) -> Path:
+    """What containerd and the runtime keep."""
+    return installation.data_dir / "containerd"
+
+
+def write_configuration(installation: Installation, programs: Path) -> Path:
+    """containerd's configuration, version 3, apart from any other containerd on this machine."""
+    home = directory(installation)
+    home.mkdir(parents=True, exist_ok=True)
+    installation.run_dir.mkdir(parents=True, exist_ok=True)
+    left_out = ", ".join(f'"{name}"' for name in PLUGINS_LEFT_OUT)
+    path = home / "config.toml"
+    path.write_text(
+        f"""version = 3
+root = "{home / "root"}"
+state = "{installation.run_dir / "containerd"}"
+disabled_plugins = [{left_out}]
+[grpc]
+  address = "{socket_path(installation)}"
+[ttrpc]
+  address = "{socket_path(installation)}.ttrpc"
+"""
+    )
+    pause = home / "pause"
+    pause.mkdir(exist_ok=True)
+    (pause / "proc").mkdir(exist_ok=True)
+    shutil.copy(programs / "pause", pause / "pause.new")
+    (pause / "pause.new").replace(pause / "pause")
+    return path
+
+
+def command(installation: Installation, programs: Path) -> list[str]:
+    """What to run; `programs` is the folder of containerd, its shims, runc and runsc."""
+    return [str(programs / "containerd"), "--config", str(directory(installation) / "config.toml")]
+
+
+def environment(programs: Path) -> dict[str, str]:
+    """containerd finds its shims, and they runc and runsc, on the PATH."""
+    return {**os.environ, "PATH": f"{programs}:{os.environ.get('PATH', '/usr/sbin:/usr/bin')}"}
+
+
+def destroy(installation: Installation) -> None:
+    """Remove every container, shim, mount and cgroup of this installation; containerd has ended.
+
+    Safe to repeat, and where nothing was ever made.
+    """
+    for pid in _processes(installation):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    cgroups = Cgroups(installation.id)
+    cgroups.remove(cgroups.top)
+    _unmount_below(installation.run_dir / "containerd")
+    _unmount_below(installation.data_dir)
+    shutil.rmtree(installation.run_dir / "containerd", ignore_errors=True)
+    for runtime in ("runc", "runsc"):
+        state = Path("/run/containerd") / runtime / namespace(installation)
+        shutil.rmtree(state, ignore_errors=True)
+    home = directory(installation)
+    for name in ("io.containerd.runtime.v2.task", "sandboxes"):
+        shutil.rmtree(home / "root" / name, ignore_errors=True)
+        shutil.rmtree(home / name, ignore_errors=True)
+
+
+def _processes(installation: Installation) -> Iterator[int]:
+    """Shims, sandboxes and gofers: whoever was started with the namespace's name."""
+    name = namespace(installation).encode()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if any(_names(word, name) for word in words) and int(entry.name) != os.getpid():
+                yield int(entry.name)
+
+
+def _names(word: bytes, name: bytes) -> bool:
+    """Whether an argument is the namespace, or a path that has it as a part."""
+    return name in word.split(b"/")
+
+
+def _unmount_below(path: Path) -> None:
+    """Lazily, innermost first."""
+    mounts = [
+        line.split()[4].replace("\\040", " ")
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+    ]
+    below = [target for target in mounts if Path(target).is_relative_to(path)]
+    for target in sorted(below, key=len, reverse=True):
+        subprocess.run(["umount", "--lazy", target], check=False, capture_output=True)
