@@ -1,5 +1,9 @@
 """What reaches what: subnets, the machine, its API, other VPCs, other installations."""
 
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ from longshore.fabric import open_fabric
 from longshore.fabric.host_rules import machine_address
 from longshore.fabric.interface import FabricError
 from longshore.fabric.kernel import KernelFabric
-from longshore.fabric.names import API_ADDRESS, CREDENTIALS_ADDRESS, METADATA_ADDRESS
+from longshore.fabric.names import API_ADDRESS, CREDENTIALS_ADDRESS, METADATA_ADDRESS, NETNS_DIR
 from longshore.model.network import Network, Rule
 
 OPEN = {"sg-open": (Rule(protocol=-1, cidr=EVERYWHERE),)}
@@ -152,3 +156,40 @@ async def test_what_is_detached_is_gone_and_detaching_is_safe_to_repeat(
     assert not path.exists()
     await fabric.apply(Network())
     assert not fabric.router(builder.vpc_id).exists()
+
+
+async def test_public_eni_reaches_the_outside_world_from_the_machines_own_address(
+    fabric: KernelFabric, builder: Builder, tmp_path: Path
+) -> None:
+    eni, private = builder.eni(11, "sg-open", public=True), builder.eni(12, "sg-open", subnet=2)
+    await fabric.apply(builder.network([eni, private], OPEN))
+    inside, hidden = await fabric.attach(eni), await fabric.attach(private)
+    name = f"out{builder.installation.id}"
+    async with outside_world(name) as (world, address, machine):
+        with echo_server(world, address, 80) as peers:
+            assert reaches(inside, address, 80)
+            assert peers == [machine]
+            assert is_refused(hidden, address, 80)
+
+
+@contextlib.asynccontextmanager
+async def outside_world(name: str) -> AsyncIterator[tuple[Path, str, str]]:
+    """A namespace beyond the machine that knows no route back: it, its address, the machine's."""
+    world, address, machine = NETNS_DIR / name, "203.0.113.2", "203.0.113.1"
+    commands = (
+        f"ip netns add {name}",
+        f"ip link add {name} type veth peer name eth0 netns {name}",
+        f"ip addr add {machine}/30 dev {name}",
+        f"ip link set {name} up",
+        f"ip -n {name} addr add {address}/30 dev eth0",
+        f"ip -n {name} link set eth0 up",
+        # As the fabric does for the device of the default route, which a test must not touch.
+        f"sysctl -q net.ipv4.conf.{name}.forwarding=1",
+    )
+    try:
+        for command in commands:
+            await asyncio.to_thread(subprocess.run, command.split(), check=True)
+        yield world, address, machine
+    finally:
+        for command in (f"ip link del {name}", f"ip netns del {name}"):
+            await asyncio.to_thread(subprocess.run, command.split(), check=False)
