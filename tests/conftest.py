@@ -1,0 +1,17 @@
+"""How tests share two workers: those that share something costly stay together."""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    """All end-to-end tests on one worker (they share a Longshore), an integration module on one."""
+    for item in items:
+        place = item.path.relative_to(TESTS)
+        if place.parts[0] == "end_to_end":
+            item.add_marker(pytest.mark.xdist_group("end_to_end"))
+        elif place.parts[0] in {"integration", "conformance"}:
+            item.add_marker(pytest.mark.xdist_group(str(place)))
