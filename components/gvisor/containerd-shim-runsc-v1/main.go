@@ -16,7 +16,6 @@ import (
 	"github.com/containerd/containerd/v2/pkg/shim"
 	"github.com/containerd/containerd/v2/pkg/sys"
 	runsc "gvisor.dev/gvisor/pkg/shim/v1"
-	_ "gvisor.dev/gvisor/pkg/shim/v1/plugin" // registers the shim's task service
 )
 
 const (

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	sandboxapi "github.com/containerd/containerd/api/runtime/sandbox/v1"
+	task "github.com/containerd/containerd/api/runtime/task/v2"
+	"github.com/containerd/containerd/v2/pkg/shim"
+	"github.com/containerd/containerd/v2/pkg/shutdown"
+	"github.com/containerd/containerd/v2/plugins"
+	"github.com/containerd/plugin"
+	"github.com/containerd/plugin/registry"
+	"github.com/containerd/ttrpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+	runsc "gvisor.dev/gvisor/pkg/shim/v1"
+)
+
+// service is gVisor's task service, with an answer to Shutdown that ttrpc can send: gVisor gives
+// none while other containers of the sandbox are there, which newer versions of ttrpc refuse.
+type service struct {
+	task.TaskService
+	sandboxapi.TTRPCSandboxService
+}
+
+// Shutdown ends the shim unless it still has containers; either way the request was served.
+func (s service) Shutdown(ctx context.Context, r *task.ShutdownRequest) (*emptypb.Empty, error) {
+	answer, err := s.TaskService.Shutdown(ctx, r)
+	if answer == nil && err == nil {
+		answer = &emptypb.Empty{}
+	}
+	return answer, err
+}
+
+// RegisterTTRPC offers the service to containerd.
+func (s service) RegisterTTRPC(server *ttrpc.Server) error {
+	task.RegisterTaskService(server, s)
+	sandboxapi.RegisterTTRPCSandboxService(server, s)
+	return nil
+}
+
+func init() {
+	registry.Register(&plugin.Registration{
+		Type:     plugins.TTRPCPlugin,
+		ID:       "task",
+		Requires: []plugin.Type{plugins.EventPlugin, plugins.InternalPlugin},
+		InitFn:   newService,
+	})
+}
+
+func newService(ic *plugin.InitContext) (interface{}, error) {
+	events, err := ic.GetByID(plugins.EventPlugin, "publisher")
+	if err != nil {
+		return nil, err
+	}
+	end, err := ic.GetByID(plugins.InternalPlugin, "shutdown")
+	if err != nil {
+		return nil, err
+	}
+	inner, err := runsc.NewShimRedirector(ic.Context, events.(shim.Publisher), end.(shutdown.Service))
+	if err != nil {
+		return nil, err
+	}
+	sandboxes, ok := inner.(sandboxapi.TTRPCSandboxService)
+	if !ok {
+		return nil, errors.New("gVisor's shim serves no sandboxes")
+	}
+	return service{inner, sandboxes}, nil
+}
