@@ -1,0 +1,97 @@
+"""What a task asks of the instance that it runs on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from longshore.model.ecs import Document, Task
+
+FARGATE_CPU_OVERCOMMIT = 4
+"""A vCPU of a host carries this many vCPUs of Fargate tasks; memory is never promised twice."""
+LEAST_MEMORY = 4
+"""MiB: the least that a container can be given ("Container definition parameters")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """CPU units, MiB, host ports; attributes that the instance must have; constraints."""
+
+    cpu: int = 0
+    memory: int = 0
+    tcp_ports: tuple[int, ...] = ()
+    udp_ports: tuple[int, ...] = ()
+    attributes: tuple[str, ...] = ()
+    constraints: tuple[Mapping[str, Any], ...] = ()
+    group: str = ""
+    zone: str = ""
+    """The AZ that it must be in; empty for any."""
+
+
+def demand_of(task: Task, attributes: Iterable[str] = (), zone: str = "") -> Demand:
+    """A task's demand; Fargate's CPU is weighed by `FARGATE_CPU_OVERCOMMIT`."""
+    return Demand(
+        cpu=weighed_cpu(task.cpu, task.launch_type),
+        memory=task.memory,
+        tcp_ports=task.tcp_ports,
+        udp_ports=task.udp_ports,
+        attributes=tuple(attributes),
+        constraints=task.constraints,
+        group=task.group,
+        zone=zone,
+    )
+
+
+def weighed_cpu(cpu: int, launch_type: str) -> int:
+    """What a task's CPU takes from an instance."""
+    return -(-cpu // FARGATE_CPU_OVERCOMMIT) if launch_type == "FARGATE" else cpu
+
+
+def task_size(document: Document, overrides: Mapping[str, Any]) -> tuple[int, int]:
+    """CPU units and MiB of a task: its own where stated, else its containers' together."""
+    changed = {o.get("name"): o for o in overrides.get("containerOverrides", ())}
+    cpu = overrides.get("cpu") or document.get("cpu")
+    memory = overrides.get("memory") or document.get("memory")
+    containers = [
+        {**container, **changed.get(container["name"], {})}
+        for container in document["containerDefinitions"]
+    ]
+    return (
+        cpu_units(cpu) if cpu else sum(c.get("cpu") or 0 for c in containers),
+        mebibytes(memory) if memory else sum(map(_container_memory, containers)),
+    )
+
+
+def _container_memory(container: Mapping[str, Any]) -> int:
+    return int(container.get("memoryReservation") or container.get("memory") or LEAST_MEMORY)
+
+
+def host_ports(document: Document) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Fixed host ports, TCP and UDP, that the task takes from its instance."""
+    if document.get("networkMode") == "awsvpc":
+        return (), ()
+    ports: dict[str, list[int]] = {"tcp": [], "udp": []}
+    for container in document["containerDefinitions"]:
+        for mapping in container.get("portMappings", ()):
+            port = mapping.get("hostPort") or 0
+            if not port and document.get("networkMode") == "host":
+                port = mapping.get("containerPort") or 0
+            if port:
+                ports[mapping.get("protocol", "tcp")].append(port)
+    return tuple(ports["tcp"]), tuple(ports["udp"])
+
+
+def cpu_units(text: str) -> int:
+    """`1024` or `1 vCPU` in CPU units; ValueError where it is neither."""
+    words = str(text).strip().lower()
+    if words.endswith("vcpu"):
+        return round(float(words.removesuffix("vcpu")) * 1024)
+    return int(words)
+
+
+def mebibytes(text: str) -> int:
+    """`512`, `1GB` or `1 GB` in MiB; ValueError where it is neither."""
+    words = str(text).strip().lower()
+    for unit, factor in (("gb", 1024), ("mb", 1)):
+        if words.endswith(unit):
+            return round(float(words.removesuffix(unit)) * factor)
+    return int(words)

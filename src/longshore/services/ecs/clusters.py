@@ -1,0 +1,234 @@
+"""Clusters."""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from longshore.model.ecs import (
+    CLUSTER,
+    CONTAINER_INSTANCE,
+    SERVICE,
+    TASK,
+    Cluster,
+)
+from longshore.model.errors import AwsError
+from longshore.services.ecs.naming import (
+    DEFAULT_CLUSTER,
+    NAME,
+    arn_of,
+    cluster_name,
+    invalid,
+    missing,
+    require_cluster,
+)
+from longshore.services.ecs.pages import page
+from longshore.services.ecs.tags import read_tags, show_tags
+from longshore.services.interface import Context, Response
+
+INSIGHTS = frozenset({"enabled", "disabled", "enhanced"})
+FARGATE_PROVIDERS = frozenset({"FARGATE", "FARGATE_SPOT"})
+
+
+def create_cluster(context: Context, request: Any) -> Response:
+    name = request.get("clusterName") or DEFAULT_CLUSTER
+    if not NAME.fullmatch(name):
+        raise invalid("Invalid cluster name.")
+    record = context.tx.get(CLUSTER, context.account, context.region, name)
+    if record is not None and record.value.status == "ACTIVE":
+        return {"cluster": show_cluster(context, record.value)}
+    cluster = Cluster(
+        name=name,
+        arn=arn_of(context, f"cluster/{name}"),
+        settings=read_settings(request.get("settings")),
+        configuration=request.get("configuration") or {},
+        service_connect_defaults=request.get("serviceConnectDefaults") or {},
+        tags=read_tags(request.get("tags")),
+        **read_providers(request),
+    )
+    context.tx.put(CLUSTER, context.account, context.region, name, cluster)
+    return {"cluster": show_cluster(context, cluster, settings=True)}
+
+
+def read_settings(settings: Any) -> tuple[dict[str, str], ...]:
+    for setting in settings or ():
+        if setting.get("value") not in INSIGHTS:
+            raise invalid("Invalid setting value. Valid values: enabled, disabled, enhanced")
+    return tuple(settings or ({"name": "containerInsights", "value": "disabled"},))
+
+
+def read_providers(request: Any) -> dict[str, Any]:
+    """The members of a cluster that say which capacity providers it has."""
+    providers = tuple(request.get("capacityProviders") or ())
+    for provider in providers:
+        if provider not in FARGATE_PROVIDERS:
+            raise invalid(
+                f"The specified capacity provider '{provider}' was not found. "
+                "Specify a valid name or ARN and try again."
+            )
+    strategy = tuple(request.get("defaultCapacityProviderStrategy") or ())
+    for item in strategy:
+        if item.get("capacityProvider") not in providers:
+            raise invalid(
+                "The specified capacity provider strategy cannot contain a capacity provider that "
+                "is not associated with the cluster. Associate the capacity provider with the "
+                "cluster and try again."
+            )
+    return {"capacity_providers": providers, "default_strategy": strategy}
+
+
+def describe_clusters(context: Context, request: Any) -> Response:
+    include = set(request.get("include") or ())
+    clusters, failures = [], []
+    for reference in request.get("clusters") or [DEFAULT_CLUSTER]:
+        name = cluster_name(context, reference)
+        record = context.tx.get(CLUSTER, context.account, context.region, name)
+        if record is None:
+            failures.append(missing(arn_of(context, f"cluster/{name}")))
+            continue
+        clusters.append(
+            show_cluster(
+                context,
+                record.value,
+                settings="SETTINGS" in include,
+                tags="TAGS" in include,
+                statistics="STATISTICS" in include,
+                configuration="CONFIGURATIONS" in include,
+            )
+        )
+    return {"clusters": clusters, "failures": failures}
+
+
+def show_cluster(
+    context: Context,
+    cluster: Cluster,
+    *,
+    settings: bool = False,
+    tags: bool = True,
+    statistics: bool = False,
+    configuration: bool = False,
+) -> dict[str, Any]:
+    counts = _counts(context, cluster.name)
+    shown: dict[str, Any] = {
+        "clusterArn": cluster.arn,
+        "clusterName": cluster.name,
+        "status": cluster.status,
+        "registeredContainerInstancesCount": counts["instances"],
+        "runningTasksCount": counts["RUNNING"],
+        "pendingTasksCount": counts["PENDING"],
+        "activeServicesCount": counts["services"],
+        "statistics": _statistics(counts) if statistics else [],
+        "tags": show_tags(cluster.tags) if tags else [],
+        "settings": list(cluster.settings) if settings else [],
+        "capacityProviders": list(cluster.capacity_providers),
+        "defaultCapacityProviderStrategy": list(cluster.default_strategy),
+    }
+    if configuration and cluster.configuration:
+        shown["configuration"] = cluster.configuration
+    if cluster.service_connect_defaults:
+        shown["serviceConnectDefaults"] = cluster.service_connect_defaults
+    return shown
+
+
+def _counts(context: Context, name: str) -> Counter[str]:
+    """Tasks by status and by status and launch type, instances, services."""
+    counts: Counter[str] = Counter()
+    place, prefix = (context.account, context.region), f"{name}/"
+    for record in context.tx.scan(TASK, *place, prefix=prefix):
+        status = record.value.last_status
+        status = "PENDING" if status in {"PROVISIONING", "PENDING", "ACTIVATING"} else status
+        counts[status] += 1
+        counts[f"{status} {record.value.launch_type}"] += 1
+    for instance in context.tx.scan(CONTAINER_INSTANCE, *place, prefix=prefix):
+        counts["instances"] += instance.value.status != "INACTIVE"
+    for service in context.tx.scan(SERVICE, *place, prefix=prefix):
+        counts["services"] += service.value.status == "ACTIVE"
+        kind = service.value.deployments[-1].launch_type
+        counts[f"service {service.value.status} {kind}"] += 1
+    return counts
+
+
+def _statistics(counts: Counter[str]) -> list[dict[str, str]]:
+    names = {
+        "runningEC2TasksCount": "RUNNING EC2",
+        "runningFargateTasksCount": "RUNNING FARGATE",
+        "pendingEC2TasksCount": "PENDING EC2",
+        "pendingFargateTasksCount": "PENDING FARGATE",
+        "runningExternalTasksCount": "RUNNING EXTERNAL",
+        "pendingExternalTasksCount": "PENDING EXTERNAL",
+        "activeEC2ServiceCount": "service ACTIVE EC2",
+        "activeFargateServiceCount": "service ACTIVE FARGATE",
+        "drainingEC2ServiceCount": "service DRAINING EC2",
+        "drainingFargateServiceCount": "service DRAINING FARGATE",
+    }
+    return [{"name": name, "value": str(counts[key])} for name, key in names.items()]
+
+
+def list_clusters(context: Context, request: Any) -> Response:
+    found = context.tx.scan(CLUSTER, context.account, context.region)
+    return page([r.value.arn for r in found if r.value.status == "ACTIVE"], request, "clusterArns")
+
+
+def delete_cluster(context: Context, request: Any) -> Response:
+    cluster = require_cluster(context, request["cluster"])
+    counts = _counts(context, cluster.name)
+    if counts["instances"]:
+        raise AwsError(
+            "ClusterContainsContainerInstancesException",
+            "The Cluster cannot be deleted while Container Instances are active or draining.",
+        )
+    if counts["services"]:
+        raise AwsError(
+            "ClusterContainsServicesException",
+            "The Cluster cannot be deleted while Services are active.",
+        )
+    if any(counts[status] for status in counts if status in UNFINISHED):
+        raise AwsError(
+            "ClusterContainsTasksException",
+            "The Cluster cannot be deleted while Tasks are active.",
+        )
+    gone = msgspec.structs.replace(cluster, status="INACTIVE")
+    context.tx.put(CLUSTER, context.account, context.region, cluster.name, gone)
+    return {"cluster": show_cluster(context, gone)}
+
+
+UNFINISHED = frozenset({"PENDING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING"})
+
+
+def update_cluster(context: Context, request: Any) -> Response:
+    cluster = require_cluster(context, request["cluster"])
+    changed = msgspec.structs.replace(
+        cluster,
+        settings=(
+            read_settings(request["settings"]) if request.get("settings") else cluster.settings
+        ),
+        configuration=request.get("configuration") or cluster.configuration,
+        service_connect_defaults=request.get("serviceConnectDefaults")
+        or cluster.service_connect_defaults,
+    )
+    return _save(context, changed)
+
+
+def update_cluster_settings(context: Context, request: Any) -> Response:
+    cluster = require_cluster(context, request["cluster"])
+    settings = read_settings(request["settings"])
+    return _save(context, msgspec.structs.replace(cluster, settings=settings))
+
+
+def put_cluster_capacity_providers(context: Context, request: Any) -> Response:
+    cluster = require_cluster(context, request["cluster"])
+    return _save(context, msgspec.structs.replace(cluster, **read_providers(request)))
+
+
+def _save(context: Context, cluster: Cluster) -> Response:
+    context.tx.put(CLUSTER, context.account, context.region, cluster.name, cluster)
+    return {"cluster": show_cluster(context, cluster, settings=True, configuration=True)}
+
+
+def ensure_default_cluster(context: Context) -> Cluster:
+    """The cluster `default`, made where there is none."""
+    record = context.tx.get(CLUSTER, context.account, context.region, DEFAULT_CLUSTER)
+    if record is not None and record.value.status == "ACTIVE":
+        return record.value
+    create_cluster(context, {})
+    return require_cluster(context, None)
