@@ -1,0 +1,53 @@
+"""A file system without room: nothing of the group is kept, and the store goes on afterwards."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conformance.store.kinds import ACCOUNT, OTHER, REGION, THING, Thing
+
+from longshore.base.clock import SystemClock
+from longshore.store import open_store
+from longshore.store.interface import StoreUnavailable
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+async def test_full_disk_fails_the_whole_group_and_keeps_nothing_of_it(small_disk: Path):
+    url = f"sqlite://{small_disk}/state.db"
+    store = await open_store(url, (THING, OTHER), SystemClock())
+
+    def put(name: str, size: int):
+        return lambda tx: tx.put(THING, ACCOUNT, REGION, name, Thing(1, text="x" * size))
+
+    await store.transact(put("kept", 10))
+    revision = store.revision
+    changes = store.watch([THING])
+    results = await asyncio.gather(
+        store.transact(put("small", 10)), store.transact(put("big", 2**21)), return_exceptions=True
+    )
+    assert all(isinstance(result, StoreUnavailable) for result in results)
+    assert [record.key.name for record in store.reader.scan(THING)] == ["kept"]
+    assert store.revision == revision
+
+    await store.transact(put("after", 10))
+    assert (await anext(changes)).key.name == "after"
+    await store.close()
+    again = await open_store(url, (THING, OTHER), SystemClock())
+    assert [record.key.name for record in again.reader.scan(THING)] == ["after", "kept"]
+    await again.close()
