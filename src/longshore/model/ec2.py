@@ -152,6 +152,16 @@ class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
     tags: Tags = ()
 
 
+class ClientToken(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call with a client token made, named `<operation>/<token>`.
+
+    `request` is a digest of the request, so that another one with the same token is refused.
+    """
+
+    request: str
+    resource_id: str
+
+
 class AddressClaim(msgspec.Struct, frozen=True, kw_only=True):
     """That an address is taken: one record an address, so that no two can take the same.
 
@@ -183,6 +193,7 @@ ADDRESS = Kind(
     Address,
     {"interface": lambda value: [value.network_interface_id] if value.network_interface_id else []},
 )
+CLIENT_TOKEN = Kind("ec2.client-token", ClientToken)
 DHCP_OPTIONS = Kind("ec2.dhcp-options", DhcpOptions)
 KEY_PAIR = Kind("ec2.key-pair", KeyPair, {"name": lambda value: [value.name]})
 ADDRESS_CLAIM = Kind("ec2.address-claim", AddressClaim)

@@ -8,6 +8,7 @@ from longshore.model.kind import Kind
 KINDS: tuple[Kind[Any], ...] = (
     ec2.ADDRESS,
     ec2.ADDRESS_CLAIM,
+    ec2.CLIENT_TOKEN,
     ec2.DHCP_OPTIONS,
     ec2.INTERNET_GATEWAY,
     ec2.KEY_PAIR,

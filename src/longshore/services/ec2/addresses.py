@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import (
         AllocateAddressRequestTypeDef,
         AssociateAddressRequestTypeDef,
+        DescribeAddressesAttributeRequestTypeDef,
         DescribeAddressesRequestTypeDef,
         DisassociateAddressRequestTypeDef,
         ReleaseAddressRequestTypeDef,
@@ -95,6 +96,21 @@ def describe_addresses(context: Context, request: "DescribeAddressesRequestTypeD
     if wanted:
         addresses = [address for address in addresses if address.public_address in wanted]
     return describe(LISTING, (_item(context, address) for address in addresses), request)
+
+
+def describe_addresses_attribute(
+    context: Context, request: "DescribeAddressesAttributeRequestTypeDef"
+) -> Response:
+    """The addresses; none has a reverse name, which cannot be set yet."""
+    answer = describe_addresses(
+        context, {"AllocationIds": list(request.get("AllocationIds") or ())}
+    )
+    return {
+        "Addresses": [
+            {"AllocationId": item["AllocationId"], "PublicIp": item["PublicIp"]}
+            for item in answer["Addresses"]
+        ]
+    }
 
 
 def _address(context: Context, request: Any) -> Address:

@@ -1,5 +1,6 @@
 """Elastic network interfaces."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +14,7 @@ from longshore.model.ec2 import (
 )
 from longshore.model.errors import AwsError, not_implemented
 from longshore.services.ec2.describing import Item, Listing, describe
+from longshore.services.ec2.idempotency import once
 from longshore.services.ec2.tagging import tag_list, tags_at_creation
 from longshore.services.interface import Context, Response
 from longshore.vpc.interfaces import (
@@ -168,7 +170,14 @@ def create_network_interface(
     chosen = [a["PrivateIpAddress"] for a in request.get("PrivateIpAddresses") or ()]
     if len(chosen) > 1:
         raise not_implemented("ec2", "CreateNetworkInterface with several addresses")
-    eni = make_network_interface(
+    eni = once(context, request, NETWORK_INTERFACE, lambda: _make(context, request, chosen))
+    return {"NetworkInterface": interface_item(context, eni)}
+
+
+def _make(
+    context: Context, request: "CreateNetworkInterfaceRequestTypeDef", chosen: Sequence[str]
+) -> NetworkInterface:
+    return make_network_interface(
         context.tx,
         context.ids,
         context.now,
@@ -182,7 +191,6 @@ def create_network_interface(
         tags=tags_at_creation(context, request, "network-interface"),
         installation=context.installation,
     )
-    return {"NetworkInterface": interface_item(context, eni)}
 
 
 def describe_network_interfaces(
@@ -213,7 +221,7 @@ def modify_network_interface_attribute(
 ) -> Response:
     """Change an ENI's groups, description or source/destination check."""
     eni = _interface(context, request["NetworkInterfaceId"])
-    known = {"NetworkInterfaceId", "Groups", "Description", "SourceDestCheck"}
+    known = {"NetworkInterfaceId", "Groups", "Description", "SourceDestCheck", "DryRun"}
     if request.keys() - known:
         raise not_implemented("ec2", "ModifyNetworkInterfaceAttribute of this attribute")
     changes: dict[str, Any] = {}

@@ -25,6 +25,7 @@ OPERATIONS: Sequence[Operation] = (
     addresses.allocate_address,
     addresses.associate_address,
     addresses.describe_addresses,
+    addresses.describe_addresses_attribute,
     addresses.disassociate_address,
     addresses.release_address,
     defaults.describe_account_attributes,

@@ -15,6 +15,7 @@ from longshore.model.ec2 import (
 )
 from longshore.model.errors import AwsError, not_implemented
 from longshore.services.ec2.describing import Item, Listing, describe
+from longshore.services.ec2.idempotency import once
 from longshore.services.ec2.ranges import parse_cidr
 from longshore.services.ec2.tagging import tag_list, tags_at_creation
 from longshore.services.interface import Context, Response
@@ -119,6 +120,11 @@ def _put(context: Context, table: RouteTable, **changes: Any) -> RouteTable:
 
 
 def create_route_table(context: Context, request: "CreateRouteTableRequestTypeDef") -> Response:
+    table = once(context, request, ROUTE_TABLE, lambda: _make_table(context, request))
+    return {"RouteTable": table_item(context, table)}
+
+
+def _make_table(context: Context, request: "CreateRouteTableRequestTypeDef") -> RouteTable:
     vpc = require(context.tx, VPC, *_place(context), request["VpcId"])
     table = RouteTable(
         id=f"rtb-{context.ids.hex(17)}",
@@ -129,7 +135,7 @@ def create_route_table(context: Context, request: "CreateRouteTableRequestTypeDe
         tags=tags_at_creation(context, request, "route-table"),
     )
     context.tx.create(ROUTE_TABLE, *_place(context), table.id, table)
-    return {"RouteTable": table_item(context, table)}
+    return table
 
 
 def describe_route_tables(

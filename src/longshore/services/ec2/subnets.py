@@ -147,7 +147,7 @@ def modify_subnet_attribute(
     context: Context, request: "ModifySubnetAttributeRequestTypeDef"
 ) -> Response:
     subnet = require(context.tx, SUBNET, context.account, context.region, request["SubnetId"])
-    if request.keys() - {"SubnetId", "MapPublicIpOnLaunch"}:
+    if request.keys() - {"SubnetId", "MapPublicIpOnLaunch", "DryRun"}:
         raise not_implemented("ec2", "ModifySubnetAttribute of anything but mapPublicIpOnLaunch")
     if "MapPublicIpOnLaunch" in request:
         value = request["MapPublicIpOnLaunch"].get("Value", False)

@@ -134,6 +134,15 @@ async def test_subnet_gives_each_address_once_and_then_says_that_it_is_full(ec2:
     )
 
 
+async def test_call_repeated_with_its_client_token_makes_one_thing(ec2: "Ec2") -> None:
+    subnet = await ec2.subnet(await ec2.vpc())
+    made = [await ec2.eni(subnet, ClientToken="once") for _ in range(2)]
+    assert made[0]["NetworkInterfaceId"] == made[1]["NetworkInterfaceId"]
+    other = {"SubnetId": subnet, "ClientToken": "once", "Description": "another"}
+    code, _ = await ec2.error("create_network_interface", **other)
+    assert code == "IdempotentParameterMismatch"
+
+
 async def test_elastic_address_goes_from_eni_to_eni(ec2: "Ec2") -> None:
     subnet = await ec2.subnet(await ec2.vpc())
     one, other = [(await ec2.eni(subnet))["NetworkInterfaceId"] for _ in range(2)]
