@@ -15,7 +15,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from longshore.base.installation import Installation
 from longshore.base.logs import logger
-from longshore.fabric import namespaces, nftables
+from longshore.fabric import docker, namespaces, nftables
 from longshore.fabric.admission import Admission
 from longshore.fabric.conntrack import cut_flows
 from longshore.fabric.host_rules import api_ports, host_ruleset
@@ -28,6 +28,7 @@ from longshore.fabric.router_rules import interfaces_of, router_ruleset
 from longshore.fabric.ruleset import Ruleset, changes, narrows, rebuild
 from longshore.fabric.uplink import (
     ensure_uplink,
+    forward_from_outside,
     prepare_host,
     remove_host_objects,
     remove_uplink,
@@ -126,6 +127,8 @@ class KernelFabric:
         nftables.run_transaction(rebuild(host_ruleset(self._installation)))
 
     def _apply(self, network: Network) -> None:
+        forward_from_outside(self._links)
+        docker.let_through(self._installation)
         for vpc in network.vpcs:
             self._apply_vpc(network, vpc)
         wanted = {vpc.id for vpc in network.vpcs}
@@ -178,6 +181,7 @@ class KernelFabric:
         for vpc_id in self._listed("vpc-"):
             self._remove_vpc(vpc_id)
         remove_host_objects(self._links, self._installation)
+        docker.remove_rules(self._installation)
         table = {"table": {"family": "inet", "name": host_table(self._installation.id)}}
         nftables.run_transaction([{"add": table}, {"delete": table}])
         self._network = Network()

@@ -60,6 +60,17 @@ def run_transaction(commands: Sequence[dict[str, Any]]) -> None:
         raise FabricError(f"nftables refused a transaction: {error.decode(errors='replace')}")
 
 
+def list_rules(family: str, table: str, chain: str) -> list[dict[str, Any]] | None:
+    """The rules of a chain in this thread's namespace, as libnftables-json(5) has them.
+
+    None where there is no such chain.
+    """
+    status, output, _ = _run(f"list chain {family} {table} {chain}".encode())
+    if status != 0:
+        return None
+    return [item["rule"] for item in json.loads(output)["nftables"] if "rule" in item]
+
+
 def list_tables() -> list[tuple[str, str]]:
     """(family, name) of the tables in this thread's namespace."""
     status, output, error = _run(b"list tables")

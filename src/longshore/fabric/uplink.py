@@ -125,6 +125,12 @@ def prepare_host(links: Links, installation: Installation) -> None:
         proto=ROUTE_PROTOCOL,
         table=MAIN_TABLE,
     )
+    forward_from_outside(links)
+
+
+def forward_from_outside(links: Links) -> None:
+    """Forward what arrives where the default route leads; a laptop's changes with its network."""
+    host = links.open()
     for route in host.get_routes(family=ADDRESS_FAMILY, table=MAIN_TABLE):
         device = route.get_attr("RTA_OIF")
         if route["dst_len"] == 0 and device is not None:
