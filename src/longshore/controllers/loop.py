@@ -23,6 +23,7 @@ async def run_controllers(
     where `holder` has its lease, and moves when the holder dies.
     """
     async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.Event().wait(), name="until cancelled")
         for controller in controllers:
             run = _run_leased if shared else _run_alone
             group.create_task(run(controller, surroundings, holder), name=controller.name)

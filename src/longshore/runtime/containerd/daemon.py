@@ -90,6 +90,7 @@ def destroy(installation: Installation) -> None:
     shutil.rmtree(installation.run_dir / "containerd", ignore_errors=True)
     for runtime in ("runc", "runsc"):
         state = Path("/run/containerd") / runtime / namespace(installation)
+        _unmount_below(state)
         shutil.rmtree(state, ignore_errors=True)
     home = directory(installation)
     for name in ("io.containerd.runtime.v2.task", "sandboxes"):

@@ -1,0 +1,38 @@
+"""`longshore components`: third-party programs, and how to have them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from longshore.components import COMPONENTS, InstallFailed, install_all, states
+
+application = typer.Typer(help="Third-party programs that Longshore runs.", no_args_is_help=True)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Components; all if none is named.")]
+
+
+@application.command("list")
+def show() -> None:
+    """List the components, and what is there of each."""
+    for state in states():
+        there = f"{state.version} ({state.source})  {state.path}" if state.present else "missing"
+        sys.stdout.write(f"{state.component.name:<12} {there}\n")
+
+
+@application.command()
+def install(names: Names = None) -> None:
+    """Install what is missing; takes minutes where something has to be built."""
+    unknown = [name for name in names or () if name not in COMPONENTS]
+    if unknown:
+        raise typer.BadParameter(f"There is no component {unknown[0]!r}: longshore components list")
+    try:
+        install_all(_tell, names or ())
+    except InstallFailed as failure:
+        sys.stderr.write(f"{failure}\n")
+        raise typer.Exit(1) from failure
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"    {line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,59 @@
+"""What the control plane offers: every service with what it stands on."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from longshore.base.authority import Authority
+from longshore.base.sealing import Sealer
+from longshore.blobs import FileBlobs
+from longshore.controllers.interface import Surroundings
+from longshore.gateway.asgi import AsgiApp
+from longshore.registry import Parts, running_registry
+from longshore.services import ec2, ecr, logs, secretsmanager, ssm
+from longshore.services.interface import Identity, Service
+from longshore.telemetry.interface import LogStore
+from longshore.telemetry.logs import open_log_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Services for the gateway, and further routes of its port."""
+
+    services: Sequence[Service]
+    routes: Mapping[str, AsgiApp]
+    log_store: LogStore
+
+
+async def open_offer(
+    surroundings: Surroundings,
+    identity: Identity,
+    authority: Authority,
+    stack: contextlib.AsyncExitStack,
+) -> Offer:
+    """Open everything that the services stand on; `stack` closes it again."""
+    data_dir = surroundings.installation.data_dir
+    log_store = open_log_store(data_dir / "telemetry")
+    stack.push_async_callback(log_store.close)
+    blobs = FileBlobs(data_dir / "registry", surroundings.clock.now)
+    sealer = Sealer.load_or_create(data_dir / "sealing.key")
+    parts = Parts(
+        installation=surroundings.installation,
+        store=surroundings.store,
+        blobs=blobs,
+        identity=identity,
+        clock=surroundings.clock,
+        ids=surroundings.ids,
+    )
+    await stack.enter_async_context(running_registry(parts, authority))
+    return Offer(
+        services=[
+            ec2.service(),
+            ecr.service(blobs),
+            logs.service(log_store),
+            secretsmanager.service(sealer),
+            ssm.service(sealer),
+        ],
+        routes={},
+        log_store=log_store,
+    )

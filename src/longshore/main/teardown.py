@@ -1,0 +1,29 @@
+"""Removes what Longshore made outside of its data directory; its processes have ended."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from longshore.base.installation import Installation, load_installation
+from longshore.fabric import open_fabric
+from longshore.registry import uninstall
+from longshore.runtime.containerd import daemon
+
+
+async def leave_nothing(installation: Installation) -> None:
+    """Containers first: they are in the fabric's namespaces."""
+    daemon.destroy(installation)
+    fabric = await open_fabric(installation)
+    await fabric.destroy()
+    uninstall(installation)
+
+
+def main() -> None:
+    """`python -m longshore.main.teardown DATA_DIR`."""
+    installation = load_installation(Path(sys.argv[1]))
+    if installation is not None:
+        asyncio.run(leave_nothing(installation))
+
+
+if __name__ == "__main__":
+    main()
