@@ -66,8 +66,9 @@ class RunningRegistry:
         clock: Clock | None = None,
         auth: str = "enforced",
         etc: Path | None = None,
+        port: int = 0,
     ) -> None:
-        self.installation = Installation(data_dir=data_dir, port=free_ports(4), auth=auth)
+        self.installation = Installation(data_dir=data_dir, port=port or free_ports(4), auth=auth)
         self.store = store or MemoryStore()
         self.everybody = Everybody()
         self.clock: Clock = clock or SystemClock()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from longshore.components import ComponentMissing, locate
 from longshore.registry.clients import uninstall
 from longshore.testing.images import busybox_files, make_image
 from longshore.testing.registry import RunningRegistry
@@ -148,3 +149,41 @@ def test_podman_logs_in_pulls_and_pushes(host: Host) -> None:
     host.run(*podman, "tag", f"{host.uri}:base", f"{host.uri}:podman")
     host.run(*podman, "push", *policy, f"{host.uri}:podman")
     assert host.inspect("podman")["Architecture"] == host.inspect("base")["Architecture"]
+
+
+@pytest.fixture
+def ctr(tmp_path: Path) -> Iterator[list[object]]:
+    """`ctr` of a containerd of the test's own, without any runtime."""
+    try:
+        daemon, client = locate("containerd"), locate("ctr")
+    except ComponentMissing as missing:
+        pytest.skip(str(missing))
+    short = Path(tempfile.mkdtemp(prefix="ctr-", dir="/tmp"))
+    configuration = tmp_path / "containerd.toml"
+    configuration.write_text(
+        f'version = 3\nroot = "{tmp_path}/containerd"\nstate = "{short}/state"\n'
+        'disabled_plugins = ["io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",'
+        ' "io.containerd.grpc.v1.cri"]\n'
+        f'[grpc]\naddress = "{short}/sock"\n[ttrpc]\naddress = "{short}/sock.ttrpc"\n'
+    )
+    log = (tmp_path / "containerd.log").open("wb")
+    process = subprocess.Popen([daemon, "--config", configuration], stdout=log, stderr=log)
+    command: list[object] = [client, "--address", short / "sock"]
+    version = [*map(str, command), "version"]
+    wait_until(lambda: subprocess.run(version, check=False, capture_output=True).returncode == 0)
+    yield command
+    process.terminate()
+    process.wait()
+    log.close()
+    shutil.rmtree(short, ignore_errors=True)
+
+
+def test_containerd_pulls_and_pushes_with_its_hosts_directory(
+    host: Host, ctr: list[object]
+) -> None:
+    host.push_with_skopeo("base")
+    trust = ("--hosts-dir", ETC / "containerd/certs.d", "--user", host.credentials)
+    host.run(*ctr, "images", "pull", "--local", *trust, f"{host.uri}:base")
+    host.run(*ctr, "images", "tag", f"{host.uri}:base", f"{host.uri}:containerd")
+    host.run(*ctr, "images", "push", "--local", *trust, f"{host.uri}:containerd")
+    assert host.inspect("containerd")["Digest"] == host.inspect("base")["Digest"]
