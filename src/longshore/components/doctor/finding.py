@@ -28,7 +28,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def render(findings: Iterable[Finding]) -> str:
-    """Lines for people: one for each finding, and one for each command that mends."""
+    """Lines for people, each ended: one for each finding, and one for each command that mends."""
     findings = list(findings)
     width = max((len(finding.name) for finding in findings), default=0)
     lines = []
@@ -38,4 +38,4 @@ def render(findings: Iterable[Finding]) -> str:
             lines.append(f"{'':<5} {'':<{width}}  → {finding.mend}")
     count = {level: sum(f.level is level for f in findings) for level in Level}
     lines.append(f"{count[Level.FAIL]} to mend, {count[Level.WARN]} to look at")
-    return "\n".join(lines)
+    return "".join(f"{line}\n" for line in lines)
