@@ -6,12 +6,13 @@ Measured in benchmarks/registry.py; docs/decisions/0060-registry-server.md has t
 import asyncio
 import ssl
 
-import botocore.session
+import msgspec
 from starlette.applications import Starlette
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from longshore.awsapi.model import DATA
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
 from longshore.base.logs import logger
@@ -94,10 +95,25 @@ class RegistryServer:
 
 def certificate_names(installation: Installation) -> tuple[list[str], list[str]]:
     """DNS names and addresses of the registry: of every account, in every region."""
-    session = botocore.session.Session()
-    regions = {installation.region, *session.get_available_regions("ecr")}
+    regions = {installation.region, *regions_of_aws()}
     names = [f"*.dkr.ecr.{region}.{installation.domain}" for region in sorted(regions)]
     return [*names, "localhost"], ["127.0.0.1", "::1"]
+
+
+class _Partition(msgspec.Struct, frozen=True):
+    id: str
+    regions: dict[str, msgspec.Raw]
+
+
+class _Partitions(msgspec.Struct, frozen=True):
+    partitions: list[_Partition]
+
+
+def regions_of_aws() -> list[str]:
+    """Every region of the `aws` partition, from botocore's data."""
+    told = msgspec.json.decode((DATA / "partitions.json").read_bytes(), type=_Partitions)
+    (own,) = [partition for partition in told.partitions if partition.id == "aws"]
+    return [region for region in own.regions if region != "aws-global"]
 
 
 class BoundedProtocol(HttpToolsProtocol):
