@@ -129,13 +129,20 @@ class KernelFabric:
     def _apply(self, network: Network) -> None:
         forward_from_outside(self._links)
         docker.let_through(self._installation)
+        failures = []
         for vpc in network.vpcs:
-            self._apply_vpc(network, vpc)
+            # One VPC that the kernel refuses must not keep the others from their rules.
+            try:
+                self._translate(lambda vpc=vpc: self._apply_vpc(network, vpc))  # type: ignore[misc]
+            except FabricError as error:
+                failures.append(f"{vpc.id}: {error}")
         wanted = {vpc.id for vpc in network.vpcs}
         for vpc_id in self._listed("vpc-"):
             if vpc_id not in wanted:
                 self._remove_vpc(vpc_id)
         self._network = network
+        if failures:
+            raise FabricError("; ".join(failures))
 
     def _apply_vpc(self, network: Network, vpc: Vpc) -> None:
         if vpc.id not in self._gateways:
@@ -182,6 +189,7 @@ class KernelFabric:
             self._remove_vpc(vpc_id)
         remove_host_objects(self._links, self._installation)
         docker.remove_rules(self._installation)
+        namespaces.leave_directory()
         table = {"table": {"family": "inet", "name": host_table(self._installation.id)}}
         nftables.run_transaction([{"add": table}, {"delete": table}])
         self._network = Network()

@@ -45,12 +45,18 @@ def locked_directory() -> Iterator[None]:
 def _share_directory() -> None:
     """Make /run/netns a shared mount: what is mounted in it shows in other mount namespaces."""
     path = os.fsencode(NETNS_DIR)
+    try:
+        _call("mount", b"", path, b"none", MS_SHARED | MS_REC, None)
+    except OSError:
+        _call("mount", path, path, b"none", MS_BIND | MS_REC, None)
+        _call("mount", b"", path, b"none", MS_SHARED | MS_REC, None)
+
+
+def leave_directory() -> None:
+    """Unmount /run/netns where nobody has a namespace in it any more."""
     with locked_directory():
-        try:
-            _call("mount", b"", path, b"none", MS_SHARED | MS_REC, None)
-        except OSError:
-            _call("mount", path, path, b"none", MS_BIND | MS_REC, None)
-            _call("mount", b"", path, b"none", MS_SHARED | MS_REC, None)
+        if NETNS_DIR.is_mount() and not any(NETNS_DIR.iterdir()):
+            _call("umount2", os.fsencode(NETNS_DIR), MNT_DETACH)
 
 
 def exists(path: Path) -> bool:
@@ -65,9 +71,14 @@ def create(path: Path) -> None:
     """Make a namespace at `path`; nothing happens where there is one."""
     if exists(path):
         return
-    _share_directory()
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
+    with locked_directory():
+        _share_directory()
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        _mount_new(path)
+
+
+def _mount_new(path: Path) -> None:
     failures: list[OSError] = []
 
     def mount_new_namespace() -> None:

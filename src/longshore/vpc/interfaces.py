@@ -23,7 +23,7 @@ from longshore.vpc.addresses import (
     release_private,
     release_public,
 )
-from longshore.vpc.lookup import default_group, require
+from longshore.vpc.lookup import default_group, hold, require
 
 GROUPS_PER_INTERFACE = 5
 
@@ -54,8 +54,10 @@ def create_network_interface(
     InsufficientFreeAddressesInSubnet, InsufficientAddressCapacity,
     SecurityGroupsPerInterfaceLimitExceeded.
     """
-    subnet = require(tx, SUBNET, account, region, subnet_id)
+    subnet = hold(tx, SUBNET, account, region, subnet_id)
     groups = check_groups(tx, account, region, subnet.vpc_id, security_groups)
+    for group_id in groups:
+        hold(tx, SECURITY_GROUP, account, region, group_id)
     eni_id = f"eni-{ids.hex(17)}"
     address = private_address or claim_private(tx, ids, account, region, subnet, eni_id)
     if private_address:

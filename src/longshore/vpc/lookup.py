@@ -18,7 +18,7 @@ from longshore.model.ec2 import (
 )
 from longshore.model.errors import AwsError
 from longshore.model.kind import Kind
-from longshore.store.interface import Reader
+from longshore.store.interface import Reader, Transaction
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -52,6 +52,15 @@ def require(reader: Reader, kind: Kind[T], account: str, region: str, resource_i
     if record is None:
         raise absent(kind, resource_id)
     return record.value
+
+
+def hold(tx: Transaction, kind: Kind[T], account: str, region: str, resource_id: str) -> T:
+    """The same, and the commit fails if the resource is changed or gone by then."""
+    value = require(tx, kind, account, region, resource_id)
+    record = tx.get(kind, account, region, resource_id)
+    if record is not None:
+        tx.require(record)
+    return value
 
 
 def default_group(reader: Reader, account: str, region: str, vpc_id: str) -> SecurityGroup:

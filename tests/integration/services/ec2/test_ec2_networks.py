@@ -172,6 +172,17 @@ async def test_tags_are_added_changed_listed_and_removed(ec2: "Ec2") -> None:
     assert (await ec2.error("create_tags", **reserved))[0] == "InvalidParameterValue"
 
 
+async def test_iam_is_asked_for_each_resource_with_its_tags(ec2: "Ec2") -> None:
+    tags = [{"ResourceType": "vpc", "Tags": [{"Key": "stage", "Value": "test"}]}]
+    made = await ec2.call("create_vpc", CidrBlock="10.0.0.0/16", TagSpecifications=tags)
+    ec2.identity.asked.clear()
+    await ec2.subnet(made["Vpc"]["VpcId"])
+    asked = {arn: conditions for _, arn, conditions in ec2.identity.asked}
+    prefix = "arn:aws:ec2:us-east-1:123456789012"
+    assert asked.keys() == {f"{prefix}:subnet/*", f"{prefix}:vpc/{made['Vpc']['VpcId']}"}
+    assert {action for action, _, _ in ec2.identity.asked} == {"ec2:CreateSubnet"}
+
+
 async def test_attributes_of_vpcs_and_subnets_are_changed(ec2: "Ec2") -> None:
     vpc = await ec2.vpc()
     subnet = await ec2.subnet(vpc)
