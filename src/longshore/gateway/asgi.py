@@ -1,6 +1,6 @@
 """The ASGI application: Longshore's own pages, handed-in routes, websockets, and else the API."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
@@ -78,6 +78,10 @@ class Application:
             response = await self.answer(request)
         await send_response(response, send, scope["method"] == "HEAD")
 
+    def owns(self, path: str) -> bool:
+        """Whether a request to this path is answered here, not by a handed-in route."""
+        return self._route(path) is None
+
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request that is not a handed-in route's."""
         if request.path.startswith(OWN):
@@ -125,20 +129,25 @@ class Application:
 
 def request_of(scope: Scope, body: bytes) -> HttpRequest:
     """An ASGI request as a value."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
     client = scope.get("client")
     return HttpRequest(
         scope["method"],
         scope["raw_path"].decode("latin-1"),
         scope["query_string"].decode("latin-1"),
-        headers,
+        headers_of(scope["headers"]),
         body,
         client[0] if client else "",
         scope["scheme"] in {"https", "wss"},
     )
+
+
+def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name; repeated ones joined, blanks around values gone."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:

@@ -1,10 +1,24 @@
-"""uvicorn's HTTP protocol with the limits that its parser lacks."""
+"""uvicorn's HTTP protocol, with limits, and a short way for requests that are not an ASGI route's.
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+uvicorn keeps the connection: TLS, parsing, keep-alive, pipelining, flow control, shutdown,
+websockets, handed-in ASGI routes. An API request skips ASGI's messages, which cost as much as the
+rest of its path: its body is gathered here, and its response leaves in one write.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from longshore.awsapi.http import HttpRequest, HttpResponse
+from longshore.base.logs import logger
+from longshore.gateway.asgi import LONGEST_BODY, Application, headers_of, too_large
 
 LONGEST_HEAD = 64 * 1024
 """Bytes of request line and headers together."""
 MOST_HEADERS = 200
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+log = logger(__name__)
 
 
 class RefusedRequest(Exception):
@@ -51,3 +65,154 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():
             super().send_400_response("Bad Request")
+
+
+class ApiProtocol(LimitedHttpProtocol):
+    """Answers what the application owns; ASGI routes and upgrades take uvicorn's way."""
+
+    _api: "ApiCycle | None" = None
+
+    def on_headers_complete(self) -> None:
+        self._api = None
+        path, _, query = self.url.decode("latin-1").partition("?")
+        application: Application = self.config.app  # type: ignore[assignment]
+        if self.parser.should_upgrade() or path[:1] != "/" or not application.owns(path):
+            super().on_headers_complete()
+            return
+        version = self.parser.get_http_version()
+        request = HttpRequest(
+            self.parser.get_method().decode("ascii"),
+            path,
+            query,
+            headers_of(self.headers),
+            b"",
+            self.client[0] if self.client else "",
+            self.scheme == "https",
+        )
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        self._api = ApiCycle(self, application, request, self.cycle, keep_alive)
+        self.cycle = self._api  # type: ignore[assignment]
+        if not self._api.fits():
+            self._begin(self._api)
+        elif self.expect_100_continue:
+            self.transport.write(CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        if self._api is None:
+            super().on_body(body)
+        elif not self._api.begun and not self._api.gather(body):
+            self._begin(self._api)
+
+    def on_message_complete(self) -> None:
+        if self._api is None:
+            super().on_message_complete()
+        elif not self._api.begun:
+            self._begin(self._api)
+
+    def _begin(self, cycle: "ApiCycle") -> None:
+        """Answer now, or after the requests that came before on this connection."""
+        cycle.begun = True
+        if cycle.before is None or cycle.before.response_complete:
+            self._start_asgi_task(cycle, self.app)  # type: ignore[arg-type]
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
+        cycle.before = None
+
+
+class ApiCycle:
+    """One API request and its response; stands where uvicorn has its RequestResponseCycle."""
+
+    __slots__ = (
+        "_application",
+        "_parts",
+        "_protocol",
+        "_request",
+        "_size",
+        "before",
+        "begun",
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "response_complete",
+    )
+
+    def __init__(
+        self,
+        protocol: ApiProtocol,
+        application: Application,
+        request: HttpRequest,
+        before: Any,
+        keep_alive: bool,
+    ) -> None:
+        self._protocol = protocol
+        self._application = application
+        self._request = request
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.before = before
+        self.begun = False
+        self.keep_alive = keep_alive
+        self.disconnected = False
+        self.response_complete = False
+        self.message_event = asyncio.Event()
+
+    def fits(self) -> bool:
+        """Whether the announced length of the body is within the limit."""
+        length = self._request.headers.get("content-length", "0")
+        return len(length) < 18 and int(length) <= LONGEST_BODY
+
+    def gather(self, body: bytes) -> bool:
+        """Keep a part of the body; false once there is too much of it."""
+        self._parts.append(body)
+        self._size += len(body)
+        return self._size <= LONGEST_BODY
+
+    async def run_asgi(self, app: object) -> None:
+        """Answer, in one write; uvicorn's name for it."""
+        if self._size > LONGEST_BODY or not self.fits():
+            self.keep_alive = False
+            response = too_large()
+        else:
+            self._request.body = b"".join(self._parts)
+            self._parts.clear()
+            response = await self._answered()
+        self._send(response)
+
+    async def _answered(self) -> HttpResponse:
+        try:
+            return await self._application.answer(self._request)
+        except Exception as error:
+            log.error("request was not answered", path=self._request.path, exc_info=error)
+            self.keep_alive = False
+            return HttpResponse(500)
+
+    def _send(self, response: HttpResponse) -> None:
+        self.response_complete = True
+        transport = self._protocol.transport
+        if self.disconnected or transport.is_closing():
+            return
+        defaults = self._protocol.server_state.default_headers
+        transport.write(encoded(response, defaults, self._request.method, self.keep_alive))
+        if not self.keep_alive:
+            transport.close()
+        self._protocol.on_response_complete()
+
+
+def encoded(
+    response: HttpResponse, defaults: list[tuple[bytes, bytes]], method: str, keep_alive: bool
+) -> bytes:
+    """A response as bytes; line ends inside header values, where a header could hide, are gone."""
+    lines = [f"{name}: {value}\r\n" for name, value in response.headers]
+    head = "".join(lines)
+    if head.count("\n") != len(lines) or head.count("\r") != len(lines):
+        head = "".join([line[:-2].replace("\r", " ").replace("\n", " ") + "\r\n" for line in lines])
+    parts = [STATUS_LINE[response.status]]
+    parts += [b"%b: %b\r\n" % default for default in defaults]
+    parts.append(head.encode("latin-1", "replace"))
+    if not keep_alive and "connection: close\r\n" not in lines:
+        parts.append(b"connection: close\r\n")
+    parts.append(b"content-length: %d\r\n\r\n" % len(response.body))
+    if method != "HEAD":
+        parts.append(response.body)
+    return b"".join(parts)

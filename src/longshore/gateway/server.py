@@ -8,7 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from longshore.gateway.asgi import AsgiApp
-from longshore.gateway.http_protocol import LimitedHttpProtocol
+from longshore.gateway.http_protocol import ApiProtocol
 
 IDLE_SECONDS = 75
 """boto3's pools keep connections for long; uvicorn's own 5 s would break them."""
@@ -35,7 +35,7 @@ class Listener:
     ) -> None:
         self._config = uvicorn.Config(
             app,
-            http=LimitedHttpProtocol,
+            http=ApiProtocol,
             ws="websockets-sansio",
             lifespan="off",
             loop="none",
