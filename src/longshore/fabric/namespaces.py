@@ -55,7 +55,10 @@ def _share_directory() -> None:
 def leave_directory() -> None:
     """Unmount /run/netns where nobody has a namespace in it any more."""
     with locked_directory():
-        if NETNS_DIR.is_mount() and not any(NETNS_DIR.iterdir()):
+        if any(NETNS_DIR.iterdir()):
+            return
+        # Tried, as a bind mount within one file system cannot be told by its device.
+        with contextlib.suppress(OSError):
             _call("umount2", os.fsencode(NETNS_DIR), MNT_DETACH)
 
 
