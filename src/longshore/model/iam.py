@@ -113,9 +113,24 @@ class AccountAlias(msgspec.Struct, frozen=True, kw_only=True):
     alias: str
 
 
-USER = Kind("iam.user", User, {"group": lambda value: [name.lower() for name in value.groups]})
-GROUP = Kind("iam.group", Group)
-ROLE = Kind("iam.role", Role)
+USER = Kind(
+    "iam.user",
+    User,
+    {
+        "group": lambda value: [name.lower() for name in value.groups],
+        "policy": lambda value: value.attached,
+        "boundary": lambda value: [value.boundary] if value.boundary else [],
+    },
+)
+GROUP = Kind("iam.group", Group, {"policy": lambda value: value.attached})
+ROLE = Kind(
+    "iam.role",
+    Role,
+    {
+        "policy": lambda value: value.attached,
+        "boundary": lambda value: [value.boundary] if value.boundary else [],
+    },
+)
 INSTANCE_PROFILE = Kind(
     "iam.instance-profile",
     InstanceProfile,

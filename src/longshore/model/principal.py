@@ -9,8 +9,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     `kind` is `user`, `assumed-role`, `federated-user`, `root` or `service`. `arn` is the caller's
     ARN (`arn:aws:sts::…:assumed-role/…` for a session); `role_arn` the role's own, where there is
     one. `user_id` is the unique id (`AIDA…`, `AROA…:session`). `session_policies` are the policy
-    documents (JSON) that narrow the session; `session_tags` its tags; `issued_at` in epoch seconds
-    where the credentials are temporary.
+    documents (JSON) that narrow the session; `session_tags` its tags (and the role's),
+    `transitive_tags` the keys of those that sessions chained from it inherit; `issued_at` in epoch
+    seconds where the credentials are temporary.
     """
 
     account: str
@@ -25,6 +26,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     session_tags: tuple[tuple[str, str], ...] = ()
     issued_at: float | None = None
     mfa_authenticated: bool = False
+    transitive_tags: tuple[str, ...] = ()
+    source_identity: str = ""
 
 
 def root(account: str) -> Principal:

@@ -42,8 +42,8 @@ class Decision:
 
 
 ALLOWED = Decision(True)
-DIRECT, DELEGATED, ABSENT = 2, 1, 0
-"""How a resource policy allows: the principal itself, its account, or not at all."""
+DIRECT, ROLE, DELEGATED, ABSENT = 3, 2, 1, 0
+"""How a resource policy names a principal: itself, its role, its account, or not at all."""
 
 
 def evaluate(request: Request, policies: Policies) -> Decision:
@@ -58,17 +58,23 @@ def evaluate(request: Request, policies: Policies) -> Decision:
         return ALLOWED if grant or not needs_grant else _missing("resource-based", request)
     if policies.resource_must_allow and not grant:
         return _missing("resource-based", request)
-    if grant == DIRECT and _same_account(request):
-        return ALLOWED
     if not _same_account(request) and not grant:
         return _missing("resource-based", request)
-    return _identity_decision(request, policies, values)
-
-
-def _identity_decision(request: Request, policies: Policies, values: Values) -> Decision:
-    """Identity policies allow, as far as boundary and session policies let them."""
+    if grant == DIRECT and _same_account(request):
+        return ALLOWED
+    if grant == ROLE and _same_account(request):
+        return _limits(request, policies, values)
     if not any(_allows(document, request, values) for document in policies.identity):
         return _missing("identity-based", request)
+    return _limits(request, policies, values)
+
+
+def _limits(request: Request, policies: Policies, values: Values) -> Decision:
+    """Boundary and session policies must let through what another policy allows.
+
+    They limit what a role is granted by a resource's policy, but not what a user or a session is
+    granted there by its own ARN.
+    """
     if policies.boundary is not None and not _allows(policies.boundary, request, values):
         return _missing("permissions boundary", request)
     if policies.session is not None and not any(
@@ -154,14 +160,22 @@ def principal_grant(statement: Statement, principal: Principal) -> int:
 
 def _names(kind: str, name: str, principal: Principal) -> int:
     if name == "*":
-        return DIRECT if kind == "AWS" else ABSENT
+        return _by_role(principal) if kind == "AWS" else ABSENT
     if kind == "Service":
         return DIRECT if principal.kind == "service" and principal.arn == name else ABSENT
     if kind == "Federated":
         return DIRECT if principal.kind == "federated" and principal.arn == name else ABSENT
     if name in {principal.account, f"arn:aws:iam::{principal.account}:root"}:
         return DELEGATED
-    return DIRECT if name in {principal.arn, principal.role_arn, principal.user_id} else ABSENT
+    if name in {principal.arn, principal.user_id}:
+        return DIRECT
+    role_id = principal.user_id.partition(":")[0]
+    return ROLE if principal.role_arn and name in {principal.role_arn, role_id} else ABSENT
+
+
+def _by_role(principal: Principal) -> int:
+    """`*` names a session by its role."""
+    return ROLE if principal.role_arn else DIRECT
 
 
 def _is_root(principal: Principal) -> bool:
@@ -194,7 +208,9 @@ def principal_conditions(principal: Principal) -> dict[str, str | list[str]]:
         "aws:PrincipalIsAWSService": "true" if principal.kind == "service" else "false",
         "aws:userid": principal.user_id,
     }
-    if principal.user_name:
+    if principal.source_identity:
+        conditions["aws:SourceIdentity"] = principal.source_identity
+    if principal.user_name and principal.kind == "user":
         conditions["aws:username"] = principal.user_name
     if principal.issued_at is not None:
         conditions["aws:TokenIssueTime"] = str(int(principal.issued_at))

@@ -15,7 +15,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from longshore.base.ids import Ids
+from longshore.model.arn import parse_arn
+from longshore.model.iam import Role
 from longshore.model.principal import Credential, Principal
+from longshore.policy import key_ids
 
 NONCE_BYTES = 12
 VERSION = b"\x01"
@@ -30,7 +33,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 def seal(key: bytes, principal: Principal, expires: float, ids: Ids) -> Credential:
     """Temporary credentials of `principal`, valid until `expires` (epoch seconds)."""
-    access_key_id = "ASIA" + _base32(ids.hex(20))
+    access_key_id = key_ids.access_key_id(key_ids.TEMPORARY, principal.account, ids)
     principal = msgspec.structs.replace(principal, access_key_id=access_key_id)
     claims = msgspec.msgpack.encode(Claims(principal=principal, expires=expires))
     nonce = bytes.fromhex(ids.hex(NONCE_BYTES * 2))
@@ -74,6 +77,17 @@ def _secret(key: bytes, access_key_id: str) -> str:
     return base64.b64encode(derived[:30]).decode()
 
 
-def _base32(digits: str) -> str:
-    """Sixteen characters of A-Z2-7 from twenty hexadecimal digits."""
-    return base64.b32encode(bytes.fromhex(digits)).decode()
+def role_session(role: Role, session_name: str, now: float) -> Principal:
+    """A session of `role`, with the role's tags and without session policies."""
+    arn = parse_arn(role.arn)
+    assert arn is not None
+    return Principal(
+        account=arn.account,
+        arn=f"arn:aws:sts::{arn.account}:assumed-role/{role.name}/{session_name}",
+        user_id=f"{role.id}:{session_name}",
+        kind="assumed-role",
+        role_arn=role.arn,
+        session_name=session_name,
+        session_tags=role.tags,
+        issued_at=now,
+    )

@@ -6,6 +6,7 @@ from longshore.base.ids import Ids
 from longshore.model import iam
 from longshore.model.arn import make_arn
 from longshore.model.principal import Credential
+from longshore.policy.key_ids import LONG_LIVED, access_key_id, unique_id
 from longshore.services.iam.identity import SEALING_KEY_NAME, user_principal
 from longshore.store.interface import Transaction
 
@@ -56,7 +57,7 @@ def _ensure_user(
         else iam.User(
             name=name,
             path="/",
-            id="AIDA" + _letters(ids),
+            id=unique_id("user", ids),
             arn=make_arn("iam", "", account, f"user/{name}"),
             created_at=now,
             attached=attached,
@@ -70,7 +71,7 @@ def _ensure_user(
         keys[0].value
         if keys
         else iam.AccessKey(
-            id="AKIA" + _letters(ids),
+            id=access_key_id(LONG_LIVED, account, ids),
             secret=base64.b64encode(bytes.fromhex(ids.hex(60))).decode(),
             account=account,
             user_name=name,
@@ -85,8 +86,3 @@ def _ensure_user(
         secret_access_key=key.secret,
         principal=user_principal(user, key.id),
     )
-
-
-def _letters(ids: Ids) -> str:
-    """Sixteen characters of A-Z2-7, as AWS's unique ids end in."""
-    return base64.b32encode(bytes.fromhex(ids.hex(20))).decode()

@@ -1,6 +1,7 @@
 """Who callers are and what they may do, from the records of IAM."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from longshore.base.ids import Ids
@@ -10,12 +11,15 @@ from longshore.model.errors import AwsError
 from longshore.model.principal import Credential, Principal
 from longshore.policy.document import Document, Kind, read_document
 from longshore.policy.evaluation import Policies, Request, evaluate
-from longshore.policy.session import seal, unseal
-from longshore.services.iam.managed import managed_document
+from longshore.policy.managed import managed_document
+from longshore.policy.session import role_session, seal, unseal
 from longshore.services.interface import Resource
 from longshore.store.interface import Reader, Record
 
 SEALING_KEY_NAME = "session"
+COMPILED_PRINCIPALS = 10_000
+TRUST_ACTIONS = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"})
+"""What a role's trust policy must allow, whatever identity policies say."""
 INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105 - a sentence
 EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105 - a sentence
 
@@ -25,7 +29,7 @@ class IamIdentity:
 
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
-        self._compiled: dict[str, tuple[tuple[object, ...], Policies]] = {}
+        self._compiled: dict[tuple[object, ...], tuple[tuple[object, ...], Policies]] = {}
 
     def credential(
         self, reader: Reader, access_key_id: str, session_token: str, now: float
@@ -54,13 +58,16 @@ class IamIdentity:
             resource=resource.arn,
             conditions={**conditions, **resource.conditions} if resource.conditions else conditions,
         )
+        if _is_barred(principal, action):
+            raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
         policies = self._policies(reader, principal)
-        if resource_policy is not None:
-            policies = Policies(
-                identity=policies.identity,
-                boundary=policies.boundary,
-                session=policies.session,
-                resource=compiled(resource_policy, Kind.RESOURCE),
+        trust = action in TRUST_ACTIONS
+        if trust or resource_policy is not None:
+            kind = Kind.TRUST if trust else Kind.RESOURCE
+            policies = replace(
+                policies,
+                resource=compiled(resource_policy, kind) if resource_policy is not None else None,
+                resource_must_allow=trust,
             )
         decision = evaluate(request, policies)
         if not decision.allowed:
@@ -76,7 +83,7 @@ class IamIdentity:
         role = role_of_arn(reader, role_arn)
         if role is None:
             raise AwsError("NoSuchEntity", f"The role with name {role_arn} cannot be found.", 404)
-        principal = session_principal(role, session_name, now)
+        principal = role_session(role, session_name, now)
         return seal(sealing_key(reader), principal, now + seconds, self._ids)
 
     def policies_of(self, reader: Reader, principal: Principal) -> Policies:
@@ -85,12 +92,27 @@ class IamIdentity:
 
     def _policies(self, reader: Reader, principal: Principal) -> Policies:
         sources = list(_sources(reader, principal))
-        stamp = (principal.session_policies, *((s.key.name, s.revision) for s in sources))
-        known = self._compiled.get(principal.arn)
+        stamp = tuple((s.key.name, s.revision) for s in sources)
+        who = (principal.account, principal.kind, principal.user_name, principal.role_arn)
+        key = (*who, principal.session_policies)
+        known = self._compiled.get(key)
         if known is None or known[0] != stamp:
+            if len(self._compiled) >= COMPILED_PRINCIPALS:
+                self._compiled.clear()
             known = stamp, _compile(reader, principal, sources)
-            self._compiled[principal.arn] = known
+            self._compiled[key] = known
         return known[1]
+
+
+def _is_barred(principal: Principal, action: str) -> bool:
+    """GetSessionToken's credentials may not call IAM, and little of STS, without MFA."""
+    return (
+        principal.kind == "user"
+        and principal.issued_at is not None
+        and not principal.mfa_authenticated
+        and (action.startswith("iam:") or action == "sts:GetFederationToken")
+        and action != "iam:PassRole"
+    )
 
 
 def sealing_key(reader: Reader) -> bytes:
@@ -99,22 +121,6 @@ def sealing_key(reader: Reader) -> bytes:
     if record is None:
         raise RuntimeError("the sealing key is made at first start")
     return record.value.key
-
-
-def session_principal(role: iam.Role, session_name: str, now: float) -> Principal:
-    """A session of `role`, without session policies or tags."""
-    arn = parse_arn(role.arn)
-    assert arn is not None
-    return Principal(
-        account=arn.account,
-        arn=f"arn:aws:sts::{arn.account}:assumed-role/{role.name}/{session_name}",
-        user_id=f"{role.id}:{session_name}",
-        kind="assumed-role",
-        role_arn=role.arn,
-        session_name=session_name,
-        session_tags=role.tags,
-        issued_at=now,
-    )
 
 
 def role_of_arn(reader: Reader, role_arn: str) -> iam.Role | None:
@@ -168,7 +174,9 @@ Source = Record[iam.User] | Record[iam.Role] | Record[iam.Group] | Record[iam.Po
 
 def _entity(reader: Reader, principal: Principal) -> Entity | None:
     if principal.user_name:
-        return reader.get(iam.USER, principal.account, "", principal.user_name.lower())
+        user = reader.get(iam.USER, principal.account, "", principal.user_name.lower())
+        same = user is not None and principal.user_id in {user.value.id, _federated_id(principal)}
+        return user if same else None
     if principal.role_arn:
         name = principal.role_arn.rsplit("/", 1)[-1].lower()
         role = reader.get(iam.ROLE, principal.account, "", name)
@@ -176,6 +184,11 @@ def _entity(reader: Reader, principal: Principal) -> Entity | None:
         if role is not None and principal.user_id.partition(":")[0] == role.value.id:
             return role
     return None
+
+
+def _federated_id(principal: Principal) -> str:
+    """What stands in `user_id` for GetFederationToken's sessions; no user's id has a colon."""
+    return principal.user_id if principal.kind == "federated-user" else ""
 
 
 def _sources(reader: Reader, principal: Principal) -> Iterable[Source]:
@@ -216,7 +229,8 @@ def _compile(reader: Reader, principal: Principal, sources: Iterable[Source]) ->
     return Policies(
         identity=tuple(compiled(text) for text in documents),
         boundary=compiled(limit) if limit is not None else None,
-        session=sessions or None,
+        # A federated user has what its session policies allow: nothing where it was given none.
+        session=sessions if sessions or principal.kind == "federated-user" else None,
     )
 
 

@@ -6,6 +6,7 @@ not `*`.
 
 import json
 from collections.abc import Mapping
+from functools import cache
 
 PREFIX = "arn:aws:iam::aws:policy/"
 PULL = (
@@ -165,6 +166,12 @@ def managed_arns() -> list[str]:
     return sorted(PREFIX + name for name in (*ACTIONS, *NOT_ACTIONS))
 
 
+def is_managed(arn: str) -> bool:
+    """Whether the ARN is one of AWS's own policies (and not an account's)."""
+    return arn.startswith(PREFIX)
+
+
+@cache
 def managed_document(arn: str) -> str | None:
     """The document of an AWS-managed policy; None where there is none of this ARN."""
     name = arn.removeprefix(PREFIX)
