@@ -88,8 +88,6 @@ class ContainerInstance(msgspec.Struct, frozen=True, kw_only=True):
     zones: tuple[str, ...] = ()
     registered_at: float = 0.0
     tags: Tags = ()
-    owner: str = ""
-    """ARN of who registered it: only they may open its sessions."""
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):

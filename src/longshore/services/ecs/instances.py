@@ -65,7 +65,6 @@ def register_container_instance(context: Context, request: Any) -> Response:
         zones=zones,
         registered_at=known.registered_at if known is not None else context.now,
         tags=known.tags if known is not None else read_tags(request.get("tags")),
-        owner=context.principal.role_arn or context.principal.arn,
         **_sizes(request.get("totalResources") or ()),
     )
     name = f"{cluster.name}/{instance_id}"

@@ -1,0 +1,14 @@
+"""Sessions with agents: one ACS websocket a container instance, and its TCS channel.
+
+Enters: tasks placed on the instance, the host's network, agents' acknowledgements and health.
+Leaves: payloads with credentials, network messages, manifests; `Connection`, and the containers'
+health. `AgentSessions` is what `main` runs and hands to the gateway:
+
+    sessions = AgentSessions(surroundings, identity)
+    gateway routes: {"/ws": sessions.acs, "/tcs": sessions.tcs}
+    await sessions.run()            # beside the controllers, until cancelled
+"""
+
+from longshore.controllers.session.sessions import AgentSessions
+
+__all__ = ["AgentSessions"]

@@ -1,0 +1,60 @@
+"""Moves tasks through their states as agents report, and gives back what ended tasks held.
+
+Enters: `reported`, `desired_status` and `placement` of tasks. Leaves: `last_status`, the times, and
+`stop` where a task ended by itself. `steps` decides; this acts.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from longshore.controllers.interface import Surroundings
+from longshore.controllers.task.lifecycle.steps import next_step
+from longshore.model.ecs import TASK, Task
+from longshore.model.kind import Kind
+from longshore.scheduler.reservation import release
+from longshore.store.interface import Change, Key, Reader, Transaction
+from longshore.vpc import delete_network_interface
+
+
+class TaskLifecycle:
+    """`longshore.controllers.interface.Controller` of every task's state."""
+
+    name = "controllers/task/lifecycle"
+    watched: Collection[Kind[Any]] = (TASK,)
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._store = surroundings.store
+        self._clock = surroundings.clock
+
+    def keys(self, change: Change, reader: Reader) -> Iterable[Key]:
+        if change.after is not None:
+            yield change.key
+
+    def every_key(self, reader: Reader) -> Iterable[Key]:
+        return [record.key for record in reader.scan(TASK)]
+
+    async def reconcile(self, key: Key) -> float | None:
+        return await self._store.transact(lambda tx: self._advance(tx, key))
+
+    def _advance(self, tx: Transaction, key: Key) -> float | None:
+        record = tx.get(TASK, key.account, key.region, key.name)
+        if record is None:
+            return None
+        step = next_step(record.value, self._clock.now())
+        if step.free:
+            _free(tx, key, record.value)
+        if step.task is None:
+            tx.delete(TASK, key.account, key.region, key.name)
+        elif step.task != record.value:
+            tx.put(TASK, key.account, key.region, key.name, step.task)
+        return step.again
+
+
+def _free(tx: Transaction, key: Key, task: Task) -> None:
+    """In the transaction that ends the task, so that nothing is held by a task that is gone."""
+    place = task.placement
+    if place is not None and place.eni_id:
+        delete_network_interface(tx, key.account, key.region, place.eni_id)
+    instance = place.instance_arn if place is not None else task.instance_arn
+    if instance:
+        release(tx, instance, task.arn)
