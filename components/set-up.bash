@@ -39,7 +39,7 @@ missing_packages() {
 }
 
 apt() {
-    DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet -o DPkg::Lock::Timeout=600 "$@" >&2 9<&-
+    DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet=1 -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 "$@" >&2 9<&-
 }
 
 # Servers among the packages are wanted as programs: policy-rc.d keeps them from being started.
@@ -69,11 +69,13 @@ install_packages() {
     say "installing packages: ${missing[*]}"
     hold_services
     # Package lists may be older than the archive: a second try with fresh ones.
-    if ! apt install --no-install-recommends "${missing[@]}"; then
+    local status=0
+    apt install --no-install-recommends "${missing[@]}" || {
         apt update
-        apt install --no-install-recommends "${missing[@]}"
-    fi
+        apt install --no-install-recommends "${missing[@]}" || status=$?
+    }
     release_services
+    return "$status"
 }
 
 # Tests that need one of these say so and are left out where it cannot be had.
