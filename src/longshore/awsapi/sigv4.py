@@ -10,6 +10,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from time import gmtime, strftime
 from urllib.parse import parse_qs
 
@@ -27,6 +28,9 @@ from longshore.awsapi.http import HttpRequest
 from longshore.model.errors import AwsError
 
 SKEW_SECONDS = 300
+SIGNATURE_DIGITS = 64
+LONGEST_KEPT = 1024
+"""Characters: what strangers make us remember stays small."""
 LONGEST_PRESIGNED_SECONDS = 604_800
 TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 DOES_NOT_MATCH = (
@@ -69,6 +73,32 @@ def read_signature(request: HttpRequest) -> Signed | None:
 
 
 def _from_header(header: str, request: HttpRequest) -> Signed:
+    # All before the signature is the same in most requests of one client on one day.
+    head, separator, mark = header.rpartition("Signature=")
+    if not separator or len(mark) != SIGNATURE_DIGITS or len(head) > LONGEST_KEPT:
+        return _read_header(header, request)
+    try:
+        parts = _kept_parts(head)
+    except AwsError:
+        return _read_header(header, request)
+    timestamp = _header_timestamp(request)
+    if not timestamp:
+        return _read_header(header, request)
+    return Signed(*parts, mark, timestamp, request.headers.get("x-amz-security-token", ""))
+
+
+@lru_cache(maxsize=4096)
+def _kept_parts(head: str) -> tuple[str, str, str, str, str]:
+    """Key id, date, region, service and signed headers; raises where the signature is not last."""
+    algorithm, _, rest = head.partition(" ")
+    fields = dict([_pair(part) for part in rest.split(",")])
+    if algorithm != ALGORITHM or not fields.get("SignedHeaders"):
+        raise _incomplete("not in the usual order")
+    return (*_credential(fields.get("Credential", "")), fields["SignedHeaders"])
+
+
+def _read_header(header: str, request: HttpRequest) -> Signed:
+    """A header in any order, or one that lacks something."""
     algorithm, _, rest = header.partition(" ")
     if algorithm != ALGORITHM:
         raise _incomplete(f"Unsupported AWS 'algorithm': '{algorithm}'")
@@ -85,12 +115,8 @@ def _from_header(header: str, request: HttpRequest) -> Signed:
         )
     if missing:
         raise _incomplete(f"{' '.join(missing)} Authorization={algorithm}")
-    key_id, date, region, service = _credential(fields["Credential"])
     return Signed(
-        key_id,
-        date,
-        region,
-        service,
+        *_credential(fields["Credential"]),
         fields["SignedHeaders"],
         fields["Signature"],
         timestamp,
@@ -243,6 +269,7 @@ def _check_date(signed: Signed, now: float) -> None:
         )
 
 
+@lru_cache(maxsize=256)
 def _epoch(text: str) -> int:
     year, month, day = int(text[:4]), int(text[4:6]), int(text[6:8])
     hour, minute, second = int(text[9:11]), int(text[11:13]), int(text[13:15])

@@ -17,7 +17,10 @@ from longshore.gateway.asgi import LONGEST_BODY, Application, headers_of, too_la
 LONGEST_HEAD = 64 * 1024
 """Bytes of request line and headers together."""
 MOST_HEADERS = 200
+LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+NOBODY_WAITS = asyncio.Event()
+"""Set when a connection is lost; ASGI's `receive` waits for it, API requests do not."""
 log = logger(__name__)
 
 
@@ -32,26 +35,42 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     """
 
     _head = 0
-    _lengths = 0
 
     def on_message_begin(self) -> None:
-        self._head = self._lengths = 0
-        super().on_message_begin()
+        # uvicorn's own, which also makes an ASGI scope, runs once it is known that one is needed.
+        self._head = 0
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        lowered = name.lower()
-        if lowered in {b"content-length", b"transfer-encoding"}:
-            self._lengths += 1
-            if self._lengths > 1:
-                raise RefusedRequest("two lengths")
-        super().on_header(name, value)
-        if len(self.headers) > MOST_HEADERS:
-            raise RefusedRequest("too many headers")
+        self._head += len(name) + len(value)
+        self.headers.append((name.lower(), value))
+        if self._head > LONGEST_HEAD or len(self.headers) > MOST_HEADERS:
+            raise RefusedRequest("head too long")
+
+    def on_headers_complete(self) -> None:
+        lengths = 0
+        for name, value in self.headers:
+            if name in LENGTHS:
+                lengths += 1
+            elif name == b"expect":
+                self.expect_100_continue = value.lower() == b"100-continue"
+        if lengths > 1:
+            raise RefusedRequest("two lengths")
+        self.head_complete()
+
+    def head_complete(self) -> None:
+        """The head is within the limits: go on as ASGI has it."""
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers = self.scope["headers"] = headers
+        super().on_headers_complete()
 
     def _count(self, size: int) -> None:
         self._head += size
@@ -72,12 +91,12 @@ class ApiProtocol(LimitedHttpProtocol):
 
     _api: "ApiCycle | None" = None
 
-    def on_headers_complete(self) -> None:
+    def head_complete(self) -> None:
         self._api = None
         path, _, query = self.url.decode("latin-1").partition("?")
         application: Application = self.config.app  # type: ignore[assignment]
         if self.parser.should_upgrade() or path[:1] != "/" or not application.owns(path):
-            super().on_headers_complete()
+            super().head_complete()
             return
         version = self.parser.get_http_version()
         request = HttpRequest(
@@ -155,7 +174,7 @@ class ApiCycle:
         self.keep_alive = keep_alive
         self.disconnected = False
         self.response_complete = False
-        self.message_event = asyncio.Event()
+        self.message_event = NOBODY_WAITS
 
     def fits(self) -> bool:
         """Whether the announced length of the body is within the limit."""

@@ -1,5 +1,7 @@
 """Keeps a record of each request."""
 
+import logging
+
 from longshore.base.clock import Clock
 from longshore.base.logs import logger
 from longshore.gateway.exchange import Exchange
@@ -14,6 +16,8 @@ class RecordAccess:
         self._clock = clock
 
     def __call__(self, exchange: Exchange) -> None:
+        if exchange.error is None and not log.is_enabled_for(logging.DEBUG):
+            return
         write = log.info if exchange.error is not None else log.debug
         write(
             "request answered",

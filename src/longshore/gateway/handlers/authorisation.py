@@ -1,6 +1,7 @@
 """Asks IAM whether the caller may."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from time import gmtime, strftime
 from typing import Any
 
@@ -23,8 +24,9 @@ class Authorise:
         self._open = installation.auth == "open"
 
     def __call__(self, exchange: Exchange) -> None:
-        call = exchange.call
-        service, name = call.service, exchange.operation_name
+        service, context, name = exchange.service, exchange.context, exchange.operation_name
+        assert service is not None
+        assert context is not None
         if self._open or name in service.unauthorized or name in service.anonymous:
             return
         action = service.actions.get(name) or f"{service.iam_prefix}:{name}"
@@ -33,7 +35,7 @@ class Authorise:
         if resources_of is None:
             self._ask(exchange, service, action, EVERYTHING, conditions)
             return
-        resources = list(resources_of(call.context, exchange.values))
+        resources = list(resources_of(context, exchange.values))
         for resource in resources or [EVERYTHING]:
             self._ask(exchange, service, action, resource, conditions)
 
@@ -87,7 +89,7 @@ def request_conditions(exchange: Exchange) -> dict[str, str | list[str]]:
     """The global condition keys of a request ("AWS global condition context keys")."""
     request = exchange.request
     conditions = environment_conditions(request, exchange.now, exchange.region)
-    tags = request_tags(exchange.values)
+    tags = request_tags(exchange.values) if exchange.values else None
     if tags:
         conditions["aws:TagKeys"] = list(tags)
         conditions.update({f"aws:RequestTag/{key}": value for key, value in tags.items()})
@@ -100,7 +102,7 @@ def environment_conditions(
     """Where, when and how a request came."""
     conditions: dict[str, str | list[str]] = {
         "aws:SourceIp": request.source_ip,
-        "aws:CurrentTime": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(now)),
+        "aws:CurrentTime": _iso8601(int(now)),
         "aws:EpochTime": str(int(now)),
         "aws:SecureTransport": "true" if request.secure else "false",
         "aws:RequestedRegion": region,
@@ -110,6 +112,11 @@ def environment_conditions(
         if header in request.headers:
             conditions[key] = request.headers[header]
     return conditions
+
+
+@lru_cache(maxsize=4)
+def _iso8601(seconds: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds))
 
 
 def request_tags(values: Mapping[str, Any]) -> dict[str, str]:

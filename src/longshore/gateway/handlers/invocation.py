@@ -14,7 +14,8 @@ class Invoke:
         self._store = store
 
     def __call__(self, exchange: Exchange) -> Awaitable[None]:
-        waiting = exchange.call.service.waiting.get(exchange.operation_name)
+        assert exchange.service is not None
+        waiting = exchange.service.waiting.get(exchange.operation_name)
         if waiting is not None:
             return self._wait(exchange, waiting(exchange.call.context, exchange.values))
         return self._transact(exchange)
