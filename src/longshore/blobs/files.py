@@ -272,6 +272,10 @@ class FileBlobs(BlobStore):
             raise UploadNotFound(upload_id[:200])
         return self._uploads / upload_id
 
+    def is_busy(self, upload_id: str) -> bool:
+        """Whether a request is at work on the upload."""
+        return upload_id in self._busy
+
     @contextmanager
     def _alone(self, upload_id: str) -> Iterator[None]:
         if upload_id in self._busy:

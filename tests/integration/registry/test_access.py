@@ -4,6 +4,7 @@ import base64
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -197,24 +198,41 @@ def test_a_head_without_end_is_cut_off(registry: RunningRegistry) -> None:
 def test_a_truncated_upload_is_kept_to_be_resumed(
     registry: RunningRegistry, repository: str
 ) -> None:
+    content = bytes(range(256)) * 16384
     with Client(registry) as client:
         location = client("POST", f"/v2/{repository}/blobs/uploads/").headers["Location"]
-        head = registry.authorization()["Authorization"]
-        raw_request = (
-            f"PATCH {location} HTTP/1.1\r\nHost: {registry.host}\r\nAuthorization: {head}\r\n"
-            "Content-Length: 1000\r\n\r\n"
-        ).encode()
-        send_and_hang_up(registry, raw_request + b"abc")
-        wait_until(lambda: client("GET", location).headers.get("Range") == "0-2")
-        done = client("PUT", f"{location}?digest={sha256(b'abcdef')}", b"def", content_range="3-5")
+
+        def received() -> int:
+            return int(client("GET", location).headers["Range"].partition("-")[2])
+
+        with start_patch(registry, location, len(content)) as connection:
+            connection.sendall(content[:3_000_000])
+            wait_until(lambda: received() > 1_000_000)
+        wait_until(lambda: not registry.blobs.is_busy(location.rpartition("/")[2]))
+        size = received() + 1
+        assert 1_000_000 < size <= 3_000_000
+        done = client(
+            "PUT",
+            f"{location}?digest={sha256(content)}",
+            content[size:],
+            content_range=f"{size}-{len(content) - 1}",
+        )
         assert done.status == 201
 
 
-def send_and_hang_up(registry: RunningRegistry, request: bytes) -> None:
+@contextmanager
+def start_patch(registry: RunningRegistry, location: str, length: int) -> Iterator[ssl.SSLSocket]:
+    """A PATCH that promises `length` bytes; the connection is closed when left."""
     context = ssl.create_default_context(cafile=str(registry.authority.certificate_path))
     port = registry.installation.registry_port
     with (
         socket.create_connection(("127.0.0.1", port), 10) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
     ):
-        secure.sendall(request)
+        authorization = registry.authorization()["Authorization"]
+        head = (
+            f"PATCH {location} HTTP/1.1\r\nHost: {registry.host}\r\n"
+            f"Authorization: {authorization}\r\nContent-Length: {length}\r\n\r\n"
+        )
+        secure.sendall(head.encode())
+        yield secure
