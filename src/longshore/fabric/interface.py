@@ -2,7 +2,8 @@
 
 Lifecycle
 ---------
-    fabric = await open_fabric(installation)        # adopts what is there already
+    fabric = await open_fabric(installation)        # adopts what is there already; `network` is
+                                                    # the one applied last, by whatever process
     await fabric.apply(network)                     # whole desired state; idempotent, incremental
     namespace = await fabric.attach(interface)      # netns with the ENI's addresses inside
     ... containers run in `namespace` ...

@@ -15,7 +15,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from longshore.base.installation import Installation
 from longshore.base.logs import logger
-from longshore.fabric import docker, namespaces, nftables
+from longshore.fabric import docker, memory, namespaces, nftables
 from longshore.fabric.admission import Admission
 from longshore.fabric.conntrack import cut_flows
 from longshore.fabric.host_rules import api_ports, host_ruleset
@@ -64,14 +64,16 @@ class KernelFabric:
         self._vpcs_changed = asyncio.Event()
 
     async def prepare(self) -> None:
-        """Set up the host's side."""
+        """Set up the host's side, and the network that was applied last."""
         await self._do(self._prepare)
 
     async def apply(self, network: Network) -> None:
         """See `interface.Fabric`."""
-        await self._do(lambda: self._apply(network))
-        self._vpcs_changed.set()
-        self._vpcs_changed = asyncio.Event()
+        try:
+            await self._do(lambda: self._apply(network))
+        finally:
+            self._vpcs_changed.set()
+            self._vpcs_changed = asyncio.Event()
 
     async def attach(self, interface: Interface) -> Path:
         """See `interface.Fabric`."""
@@ -125,6 +127,13 @@ class KernelFabric:
         threading.current_thread().name = "fabric"
         prepare_host(self._links, self._installation)
         nftables.run_transaction(rebuild(host_ruleset(self._installation)))
+        known = memory.recall(self._installation)
+        if known is not None:
+            try:
+                self._apply(known)
+            except FabricError as error:
+                # Said again, with the same words, when the control plane sends the network.
+                log.warning("kept network could not be applied", error=str(error))
 
     def _apply(self, network: Network) -> None:
         forward_from_outside(self._links)
@@ -141,6 +150,7 @@ class KernelFabric:
             if vpc_id not in wanted:
                 self._remove_vpc(vpc_id)
         self._network = network
+        memory.keep(self._installation, network)
         if failures:
             raise FabricError("; ".join(failures))
 
@@ -190,6 +200,7 @@ class KernelFabric:
         remove_host_objects(self._links, self._installation)
         docker.remove_rules(self._installation)
         namespaces.leave_directory()
+        memory.forget(self._installation)
         table = {"table": {"family": "inet", "name": host_table(self._installation.id)}}
         nftables.run_transaction([{"add": table}, {"delete": table}])
         self._network = Network()

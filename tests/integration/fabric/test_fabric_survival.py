@@ -56,6 +56,8 @@ async def test_successor_adopts_what_is_there_and_open_connections_go_on(
         second = await open_fabric(installation)
         try:
             assert await second.attached() == {client.id, server.id}
+            assert second.network == network
+            assert await second.attach(server) == there
             await second.apply(network)
             assert await second.attach(client) == here
             assert echoes(connection)
@@ -122,6 +124,30 @@ def kernel_state(fabric: KernelFabric, vpc_id: str) -> tuple[object, ...]:
         )
     finally:
         links.close()
+
+
+async def test_network_is_made_again_after_a_reboot_without_a_control_plane(
+    installation: Installation, builder: Builder
+) -> None:
+    eni = builder.eni(11, "sg-open", public=True)
+    network = builder.network([eni], OPEN)
+    first = await open_fabric(installation)
+    await first.apply(network)
+    kept = installation.data_dir / "fabric" / "network.json"
+    text = kept.read_bytes()
+    await first.destroy()
+    await first.close()
+    kept.write_bytes(text)
+    second = await open_fabric(installation)
+    try:
+        inside = await second.attach(eni)
+        with echo_server(inside, "0.0.0.0", 80):
+            assert reaches(None, eni.public_address, 80)
+    finally:
+        await second.destroy()
+        await second.close()
+    assert traces(installation) == []
+    assert not kept.exists()
 
 
 async def test_applying_again_changes_nothing(fabric: KernelFabric, builder: Builder) -> None:
