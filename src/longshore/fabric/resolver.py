@@ -167,16 +167,28 @@ async def _read_message(reader: asyncio.StreamReader) -> bytes:
 
 async def run_resolvers(fabric: Fabric, resolver: Resolver) -> None:
     """Serve every VPC of the fabric that has a resolver, until cancelled."""
-    serving: dict[tuple[str, str], asyncio.Task[None]] = {}
+    serving: dict[tuple[str, str, int], asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as group:
         while True:
-            wanted = {(vpc.id, vpc.resolver): vpc for vpc in fabric.network.vpcs if vpc.resolver}
+            wanted = {
+                (vpc.id, vpc.resolver, router_identity(fabric, vpc.id)): vpc
+                for vpc in fabric.network.vpcs
+                if vpc.resolver
+            }
             for key in serving.keys() - wanted.keys():
                 serving.pop(key).cancel()
             for key, vpc in wanted.items():
                 if key not in serving or serving[key].done():
                     serving[key] = group.create_task(_serve(fabric, resolver, vpc))
             await fabric.changed()
+
+
+def router_identity(fabric: Fabric, vpc_id: str) -> int:
+    """Tells a VPC's router from an earlier one of the same VPC, whose sockets are of no use now."""
+    try:
+        return fabric.router(vpc_id).stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 async def _serve(fabric: Fabric, resolver: Resolver, vpc: Vpc) -> None:

@@ -16,6 +16,7 @@ from fabric_traffic import open_socket
 from longshore.fabric.kernel import KernelFabric
 from longshore.fabric.names import API_ADDRESS, DNS_ADDRESS
 from longshore.fabric.resolver import Resolver, run_resolvers
+from longshore.model.network import Network
 from longshore.testing.wait import eventually
 
 RESOLVER = "10.0.0.2"
@@ -98,3 +99,24 @@ async def test_names_of_the_outside_world_are_asked_of_the_hosts_resolvers(insid
     assert await asyncio.to_thread(ask, inside, "www.example.com", RESOLVER, "A", tcp=False) == [
         "203.0.113.7"
     ]
+
+
+async def test_names_are_known_again_in_a_router_that_was_made_anew(
+    inside: Path, fabric: KernelFabric
+) -> None:
+    network = fabric.network
+    (eni,) = network.interfaces
+    await fabric.detach(eni.id)
+    # Both at once, so that the resolvers see the network only as it is in the end.
+    await asyncio.gather(fabric.apply(Network()), fabric.apply(network))
+    path = await fabric.attach(eni)
+
+    async def answered() -> bool:
+        try:
+            return bool(
+                await asyncio.to_thread(ask, path, "db.shop.internal", RESOLVER, "A", tcp=False)
+            )
+        except OSError:
+            return False
+
+    await eventually(answered)
