@@ -6,12 +6,13 @@ check at all, so that a request costs what it holds.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
-
-import regex
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.awsapi.model import Member, ServiceModel, Shape
 from longshore.awsapi.sites import FLOATS, INTEGERS, Site, element, entry, site_of
+
+if TYPE_CHECKING:
+    import regex
 
 PATTERN_SECONDS = 0.2
 """What one match may take: some models' patterns backtrack without end on hostile input."""
@@ -221,6 +222,9 @@ def _matches(pattern: str, value: str) -> bool:
 
 @cache
 def _compiled(pattern: str) -> "regex.Pattern[str] | None":
+    # Imported with the first pattern: it takes 10 ms, which every start would pay.
+    import regex
+
     try:
         return regex.compile(pattern)
     except regex.error:
