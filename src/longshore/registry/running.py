@@ -11,6 +11,7 @@ from longshore.registry.application import application
 from longshore.registry.call import Parts
 from longshore.registry.clients import follow
 from longshore.registry.collection import EVERY_SECONDS, collect
+from longshore.registry.expiry import expire
 from longshore.registry.server import RegistryServer
 
 RETRY_SECONDS = 30.0
@@ -22,7 +23,7 @@ _log = logger(__name__)
 async def running_registry(
     parts: Parts, authority: Authority, etc: Path = Path("/etc")
 ) -> AsyncIterator[RegistryServer]:
-    """Serve, keep names resolving and collect garbage, until left."""
+    """Serve, keep names resolving, expire images and collect garbage, until left."""
     server = RegistryServer(application(parts), parts.installation, authority)
     await server.start()
     loops = [
@@ -52,5 +53,6 @@ async def _forever(parts: Parts, run: Callable[[], Awaitable[None]]) -> None:
 
 async def _collect(parts: Parts) -> None:
     while True:
+        await expire(parts.store, parts.clock.now())
         await collect(parts.store, parts.blobs, parts.clock.now())
         await parts.clock.sleep(EVERY_SECONDS)

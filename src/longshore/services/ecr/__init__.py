@@ -6,7 +6,7 @@ shares `images/` with this room.
 """
 
 from longshore.blobs import BlobStore
-from longshore.services.ecr import images, policies, repositories, tags, tokens
+from longshore.services.ecr import images, lifecycle, policies, repositories, tags, tokens
 from longshore.services.ecr.layers import layer_operations
 from longshore.services.ecr.manifests import manifest_operations
 from longshore.services.ecr.resources import RESOURCES, repository_policy
@@ -22,6 +22,7 @@ def service(blobs: BlobStore) -> Service:
         iam_prefix="ecr",
         operations={
             **images.OPERATIONS,
+            **lifecycle.OPERATIONS,
             **policies.OPERATIONS,
             **repositories.OPERATIONS,
             **tags.OPERATIONS,

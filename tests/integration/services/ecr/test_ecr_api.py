@@ -11,12 +11,14 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
+from longshore.registry.expiry import expire
 from longshore.testing.ecr import RunningEcr, login
 from longshore.testing.images import busybox_files, make_image, push_image
 from longshore.testing.registry_client import (
     CONFIG,
     LAYER,
     Client,
+    descriptor,
     error,
     manifest,
     sha256,
@@ -405,6 +407,75 @@ def test_a_repositorys_policy_lets_another_account_pull(
         repositoryName=name,
         policyText='{"Statement": 5}',
     )
+
+
+LIFECYCLE = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "description": "Keep one",
+                "selection": {
+                    "tagStatus": "any",
+                    "countType": "imageCountMoreThan",
+                    "countNumber": 1,
+                },
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+)
+
+
+def test_a_lifecycle_policy_is_kept_and_carried_out(
+    running: RunningEcr, ecr: Any, name: str
+) -> None:
+    missing = "LifecyclePolicyNotFoundException"
+    refused(missing, ecr.get_lifecycle_policy, repositoryName=name)
+    put_image(ecr, name, "old")
+    newest = put_image(ecr, name, "new", annotations={"newest": "one"})
+    ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=LIFECYCLE)
+    store, clock = running.registry.store, running.registry.clock
+    assert running.registry.run(expire(store, clock.now())) == 1
+    assert ecr.list_images(repositoryName=name)["imageIds"] == [
+        {"imageDigest": newest, "imageTag": "new"}
+    ]
+    got = ecr.get_lifecycle_policy(repositoryName=name)
+    assert got["lifecyclePolicyText"] == LIFECYCLE
+    assert "lastEvaluatedAt" in got
+    ecr.delete_lifecycle_policy(repositoryName=name)
+    refused(missing, ecr.delete_lifecycle_policy, repositoryName=name)
+    wrong = LIFECYCLE.replace("expire", "forget")
+    refused(
+        "InvalidParameterException",
+        ecr.put_lifecycle_policy,
+        repositoryName=name,
+        lifecyclePolicyText=wrong,
+    )
+
+
+def test_the_registry_and_scanning_settings_are_told(ecr: Any, name: str) -> None:
+    assert ecr.describe_registry()["registryId"] == ACCOUNT
+    ecr.put_image_scanning_configuration(
+        repositoryName=name, imageScanningConfiguration={"scanOnPush": True}
+    )
+    (found,) = ecr.describe_repositories(repositoryNames=[name])["repositories"]
+    assert found["imageScanningConfiguration"] == {"scanOnPush": True}
+
+
+def test_referrers_are_listed(ecr: Any, name: str) -> None:
+    digest = put_image(ecr, name, "v1")
+    subject = descriptor("application/vnd.oci.image.manifest.v1+json", manifest())
+    put_image(ecr, name, "sbom", artifactType="application/vnd.example.sbom", subject=subject)
+    (referrer,) = ecr.list_image_referrers(repositoryName=name, subjectId={"imageDigest": digest})[
+        "referrers"
+    ]
+    assert referrer["artifactType"] == "application/vnd.example.sbom"
+    other = {"artifactTypes": ["application/vnd.example.other"]}
+    listed = ecr.list_image_referrers(
+        repositoryName=name, subjectId={"imageDigest": digest}, filter=other
+    )
+    assert listed["referrers"] == []
 
 
 def test_what_is_not_built_says_so(ecr: Any, name: str) -> None:
