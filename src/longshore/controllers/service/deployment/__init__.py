@@ -19,6 +19,7 @@ from longshore.model.ecs import (
     SERVICE,
     SERVICE_STATUS,
     TASK,
+    Deployment,
     Progress,
     Service,
     ServiceStatus,
@@ -162,15 +163,13 @@ class _Turn:
         good = self._last_completed()
         if not self.service.rollback or good is None:
             return
-        again = msgspec.structs.replace(
-            good, id=self._controller.placing.deployment_id(), created_at=self._now
-        )
-        self._say(events.rolling_back(self.service, again.id))
-        deployments = (*self.service.deployments, again)
-        self.service = msgspec.structs.replace(self.service, deployments=deployments)
-        self._set_progress(Progress(deployment_id=again.id, updated_at=self._now))
+        self._say(events.rolling_back(self.service, good.id))
+        others = tuple(each for each in self.service.deployments if each is not good)
+        self.service = msgspec.structs.replace(self.service, deployments=(*others, good))
+        reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
+        self._set_progress(Progress(deployment_id=good.id, reason=reason, updated_at=self._now))
 
-    def _last_completed(self) -> Any:
+    def _last_completed(self) -> Deployment | None:
         done = {p.deployment_id for p in self._status.progress if p.rollout_state == "COMPLETED"}
         found = [each for each in self.service.deployments if each.id in done]
         return found[-1] if found else None

@@ -38,9 +38,6 @@ class Placing:
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
 
-    def deployment_id(self) -> str:
-        return f"ecs-svc/{int(self._ids.hex(16), 16):019d}"[:27]
-
     def start(
         self,
         tx: Transaction,

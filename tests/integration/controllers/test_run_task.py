@@ -1,0 +1,257 @@
+"""RunTask to STOPPED: a real gateway, store and websockets, and an agent played by the test."""
+
+import time
+from pathlib import Path
+
+import pytest
+from integration.controllers.ecs_plane import WEB, Plane, PlayedAgent, running_plane
+
+from longshore.model.ec2 import ADDRESS_CLAIM, NETWORK_INTERFACE
+from longshore.model.errors import AwsError
+from longshore.testing.wait import eventually
+
+
+async def _run(plane: Plane, **request: object) -> str:
+    asked = {
+        "taskDefinition": "web",
+        "launchType": "FARGATE",
+        "networkConfiguration": plane.awsvpc,
+        **request,
+    }
+    response = await plane.call("RunTask", **asked)
+    assert response["failures"] == []
+    arn: str = response["tasks"][0]["taskArn"]
+    return arn
+
+
+async def test_fargate_task_runs_on_a_host_with_an_eni_and_stops_with_its_reason(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    arn = await _run(plane)
+    task = await plane.status(arn, "RUNNING")
+    details = {each["name"]: each["value"] for each in task["attachments"][0]["details"]}
+    assert details["privateIPv4Address"].startswith("172.31.")
+    assert task["attachments"][0]["status"] == "ATTACHED"
+    assert task["availabilityZone"].startswith("us-east-1")
+    assert task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+    assert "containerInstanceArn" not in task
+    await plane.call("StopTask", task=arn, reason="enough")
+    task = await plane.status(arn, "STOPPED")
+    assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "enough")
+    assert task["createdAt"] <= task["startedAt"] <= task["stoppingAt"] <= task["stoppedAt"]
+    assert task["containers"][0]["exitCode"] == 143
+    assert task["attachments"][0]["status"] == "DELETED"
+
+
+async def test_host_has_the_eni_in_its_network_before_the_payload(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    arn = await _run(plane)
+    await plane.status(arn, "RUNNING")
+    (interface,) = host.payload(arn)["elasticNetworkInterfaces"]
+    seen = [
+        [each["id"] for each in message["network"]["interfaces"]]
+        if kind == "NetworkMessage"
+        else kind
+        for kind, message in host.messages
+    ]
+    assert seen.index([interface["ec2Id"]]) < seen.index("PayloadMessage")
+    assert interface["subnetGatewayIpv4Address"].endswith("/20")
+
+
+async def test_stopped_task_gives_back_its_address_and_its_place(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    arn = await _run(plane)
+    await plane.status(arn, "RUNNING")
+    await plane.call("StopTask", task=arn)
+    await plane.status(arn, "STOPPED")
+    described = await plane.call("DescribeContainerInstances", containerInstances=[host.arn])
+    instance = described["containerInstances"][0]
+    assert instance["remainingResources"] == instance["registeredResources"]
+    assert not plane.store.reader.scan(NETWORK_INTERFACE)
+    assert not plane.store.reader.scan(ADDRESS_CLAIM)
+
+
+async def test_control_plane_adds_little_to_the_start_of_a_task(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    took = []
+    for _ in range(5):
+        started = time.monotonic()
+        arn = await _run(plane)
+        await plane.status(arn, "RUNNING")
+        took.append(time.monotonic() - started)
+    assert min(took) < 0.3, took
+
+
+async def test_container_that_cannot_be_pulled_ends_the_task_with_the_agents_words(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    host.automatic = False
+    arn = await _run(plane)
+    await host.told(lambda agent: agent.payload(arn))
+    reason = "CannotPullContainerError: pull image manifest has been retried 5 time(s)"
+    await host.report(arn, "STOPPED", reason=reason)
+    task = await plane.status(arn, "STOPPED")
+    assert (task["stopCode"], task["stoppedReason"]) == ("TaskFailedToStart", reason)
+    assert "startedAt" not in task
+
+
+async def test_exit_of_the_essential_container_is_told_in_awss_words(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    arn = await _run(plane)
+    await plane.status(arn, "RUNNING")
+    await host.report(arn, "STOPPED", exit_code=1)
+    task = await plane.status(arn, "STOPPED")
+    assert task["stopCode"] == "EssentialContainerExited"
+    assert task["stoppedReason"] == "Essential container in task exited"
+    assert task["containers"][0]["exitCode"] == 1
+
+
+async def test_ec2_task_takes_the_instances_resources_and_the_override_reaches_the_agent(
+    plane: Plane,
+) -> None:
+    agent = PlayedAgent(plane)
+    await agent.register(cpu=1024, memory=512)
+    await agent.connect()
+    await agent.told(lambda agent: agent.messages)
+    overrides = {
+        "containerOverrides": [
+            {
+                "name": "job",
+                "command": ["other"],
+                "environment": [{"name": "A", "value": "1"}],
+                "memory": 100,
+            }
+        ]
+    }
+    response = await plane.call("RunTask", taskDefinition="batch", overrides=overrides)
+    assert response["tasks"][0]["containerInstanceArn"] == agent.arn
+    await plane.status(response["tasks"][0]["taskArn"], "RUNNING")
+    told = agent.payload(response["tasks"][0]["taskArn"])["containers"][0]
+    assert (told["command"], told["environment"], told["memory"]) == (["other"], {"A": "1"}, 100)
+    described = await plane.call("DescribeContainerInstances", containerInstances=[agent.arn])
+    free = described["containerInstances"][0]["remainingResources"]
+    assert {each["name"]: each["integerValue"] for each in free[:2]}["MEMORY"] == 412
+    await agent.close()
+
+
+async def test_task_larger_than_any_instance_is_a_failure_that_names_the_resource(
+    plane: Plane,
+) -> None:
+    agent = PlayedAgent(plane)
+    await agent.register(cpu=1024, memory=32)
+    await agent.connect()
+    await agent.told(lambda agent: agent.messages)
+    response = await plane.call("RunTask", taskDefinition="batch")
+    assert response["tasks"] == []
+    assert response["failures"] == [{"arn": agent.arn, "reason": "RESOURCE:MEMORY"}]
+    await agent.close()
+
+
+async def test_disconnected_agent_is_the_reason_and_connecting_mends_it(plane: Plane) -> None:
+    agent = PlayedAgent(plane)
+    await agent.register()
+    response = await plane.call("RunTask", taskDefinition="batch")
+    assert response["failures"] == [{"arn": agent.arn, "reason": "AGENT"}]
+    await agent.connect()
+    await agent.told(lambda agent: agent.messages)
+    response = await plane.call("RunTask", taskDefinition="batch")
+    assert response["failures"] == []
+    await agent.close()
+
+
+async def test_fargate_task_larger_than_every_host_fails_at_once(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    big = {**WEB, "family": "big", "cpu": "4096", "memory": "30720"}
+    await plane.call("RegisterTaskDefinition", **big)
+    response = await plane.call(
+        "RunTask",
+        taskDefinition="big",
+        launchType="FARGATE",
+        networkConfiguration=plane.awsvpc,
+    )
+    assert response["failures"] == [{"reason": "RESOURCE:MEMORY"}]
+
+
+async def test_cluster_without_instances_is_told_in_awss_words(plane: Plane) -> None:
+    await plane.call("CreateCluster")
+    with pytest.raises(AwsError) as error:
+        await plane.call("RunTask", taskDefinition="batch")
+    assert error.value.code == "InvalidParameterException"
+    assert error.value.message == "No Container Instances were found in your cluster."
+
+
+async def test_same_client_token_runs_the_task_once(plane: Plane, host: PlayedAgent) -> None:
+    first = await _run(plane, clientToken="one")
+    second = await _run(plane, clientToken="one")
+    assert first == second
+    with pytest.raises(AwsError) as error:
+        await _run(plane, clientToken="one", startedBy="someone else")
+    assert error.value.code == "ConflictException"
+
+
+async def test_tasks_survive_the_control_plane_and_are_neither_lost_nor_doubled(
+    tmp_path: Path,
+) -> None:
+    async with running_plane(tmp_path) as plane:
+        await plane.call("RegisterTaskDefinition", **WEB)
+        agent = PlayedAgent(plane, host="host-1")
+        await agent.register()
+        await agent.connect()
+        await agent.told(lambda agent: agent.messages)
+        running = await _run(plane)
+        await plane.status(running, "RUNNING")
+        agent.automatic = False
+        waiting = await _run(plane)
+        await agent.told(lambda agent: agent.payload(waiting))
+        await agent.close()
+    async with running_plane(tmp_path) as plane:
+        agent.plane, agent.automatic = plane, True
+        await agent.register()
+        await agent.connect()
+        await plane.status(waiting, "RUNNING")
+        assert (await plane.task(running))["lastStatus"] == "RUNNING"
+        manifest = [m for kind, m in agent.messages if kind == "TaskManifestMessage"][-1]
+        assert {each["taskArn"] for each in manifest["tasks"]} == {running, waiting}
+        assert agent.running == {running, waiting}
+        await agent.close()
+
+
+async def test_agent_is_told_to_stop_what_the_control_plane_does_not_know(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    stray = {"taskArn": "arn:aws:ecs:us-east-1:123456789012:task/default/" + "0" * 32}
+    kept = await _run(plane)
+    await plane.status(kept, "RUNNING")
+    candidates = [stray | {"desiredStatus": "STOPPED"}, {"taskArn": kept}]
+    await host.send("TaskStopVerificationMessage", messageId="m", stopCandidates=candidates)
+    answer = await host.told(
+        lambda agent: [m for kind, m in agent.messages if kind == "TaskStopVerificationAck"]
+    )
+    assert [each["taskArn"] for each in answer[0]["stopTasks"]] == [stray["taskArn"]]
+
+
+async def test_agent_that_leaves_is_shown_as_disconnected_and_its_tasks_run_on(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    arn = await _run(plane)
+    await plane.status(arn, "RUNNING")
+    await host.close()
+
+    async def connectivity() -> bool:
+        return (await plane.task(arn)).get("connectivity") == "DISCONNECTED"
+
+    await eventually(connectivity)
+    assert (await plane.task(arn))["lastStatus"] == "RUNNING"
+
+
+async def test_deregistered_instance_gets_no_session(plane: Plane) -> None:
+    agent = PlayedAgent(plane)
+    await agent.register()
+    await plane.call("DeregisterContainerInstance", containerInstance=agent.arn)
+    with pytest.raises(Exception, match="400"):
+        await agent.connect()
