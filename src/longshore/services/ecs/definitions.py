@@ -128,7 +128,7 @@ def find_definition(context: Context, reference: str) -> Record[TaskDefinition] 
             raise client_error("The specified task definition ARN is invalid.")
         if (arn.account, arn.region) != (context.account, context.region):
             return None
-        name = arn.resource_id
+        name = arn.resource.partition("/")[2]
     family, _, revision = name.partition(":")
     if revision:
         if not revision.isdecimal() or len(revision) > 9:

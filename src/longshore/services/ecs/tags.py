@@ -69,7 +69,7 @@ def _tagged(context: Context, text: str) -> tuple[Kind[Any], Record[Any]]:
         raise invalid(f"Invalid resource ARN: {text}")
     if arn.account != context.account or arn.region != context.region:
         raise invalid(f"The ARN is for a different account or region: {text}")
-    kind, name = KINDS[arn.resource_type], arn.resource_id
+    kind, name = KINDS[arn.resource_type], arn.resource.partition("/")[2]
     if kind is TASK_DEFINITION:
         family, _, revision = name.rpartition(":")
         name = definition_key(family, int(revision)) if revision.isdecimal() else name
