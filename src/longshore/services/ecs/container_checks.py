@@ -91,12 +91,14 @@ def _check_memory(container: Document, definition: Document) -> None:
 
 def _check_ports(container: Document, definition: Document) -> None:
     mode = definition.get("networkMode") or "bridge"
+    # Published definitions for EC2 have other host ports with awsvpc; there they mean nothing.
+    strict = mode == "host" or "FARGATE" in (definition.get("requiresCompatibilities") or ())
     seen: set[tuple[str, int]] = set()
     names: set[str] = set()
     for mapping in container.get("portMappings") or ():
         port, host = mapping.get("containerPort"), mapping.get("hostPort")
         _check_port_numbers(mapping, port, host)
-        if mode in {"awsvpc", "host"} and host not in {None, 0, port}:
+        if strict and mode in {"awsvpc", "host"} and host not in {None, 0, port}:
             raise client_error(
                 f"When networkMode={mode}, the host ports and container ports in port mappings "
                 "must match."

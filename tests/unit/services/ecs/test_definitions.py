@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from longshore.awsapi.model import load_model
 from longshore.model.errors import AwsError
 
 SHARED = Path(__file__).parents[4].parent / "shared" / "data" / "task-definitions.json"
+MEMBERS = load_model("ecs").shapes["RegisterTaskDefinitionRequest"].members
 CONTAINER = {"name": "web", "image": "web:1", "memory": 128}
 FARGATE = {
     "family": "web",
@@ -36,7 +38,8 @@ def _real() -> list[Any]:
 @pytest.mark.skipif(not SHARED.exists(), reason="the real task definitions are not here")
 async def test_real_task_definitions_register_and_read_back_as_given(ecs: Any) -> None:
     for example in _real():
-        definition = example["definition"]
+        definition = example["definition"].get("taskDefinition", example["definition"])
+        definition = {name: definition[name] for name in MEMBERS if name in definition}
         made = await ecs("RegisterTaskDefinition", **definition)
         arn = made["taskDefinition"]["taskDefinitionArn"]
         found = await ecs("DescribeTaskDefinition", taskDefinition=arn, include=["TAGS"])
