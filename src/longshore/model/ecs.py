@@ -20,7 +20,6 @@ from longshore.model.kind import Kind
 Tags = tuple[tuple[str, str], ...]
 Document = dict[str, Any]
 
-HOST_ATTRIBUTE = "longshore.host"
 ZONES_ATTRIBUTE = "longshore.zones"
 ZONE_ATTRIBUTE = "ecs.availability-zone"
 

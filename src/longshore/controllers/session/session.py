@@ -161,6 +161,13 @@ class AgentSession:
         numbered = msgspec.structs.replace(network, revision=store.revision)
         await self._send(NetworkMessage(message_id=self._tools.ids.uuid(), network=numbered))
 
+    async def _ensure_interface(self, task: Task) -> None:
+        """The ENI before the task: the sandbox takes its addresses when it starts."""
+        eni = task.placement.eni_id if task.placement is not None else ""
+        network = self._network or Network()
+        if eni and all(each.id != eni for each in network.interfaces):
+            await self._send_network()
+
     async def _send_manifest(self) -> None:
         tasks = [task for _, task in self._tasks(self._keys()) if task.last_status not in ENDED]
         await self._send(
@@ -201,6 +208,7 @@ class AgentSession:
         task = record.value
         if task.last_status in ENDED or task.reported.status == "STOPPED":
             self._told.pop(task.arn, None)
+            self._credentials_at.pop(task.arn, None)
             return
         placed = task.placement is not None and task.placement.instance_arn == self.instance.arn
         told = self._told.get(task.arn)
@@ -211,6 +219,7 @@ class AgentSession:
         except AwsError as error:
             await self._fail(key, error)
             return
+        await self._ensure_interface(task)
         message_id = self._tools.ids.uuid()
         now = self._tools.clock.now()
         self._told[task.arn] = Told(task.desired_status, message_id, now)

@@ -14,7 +14,7 @@ from longshore.controllers.interface import Surroundings
 from longshore.controllers.session.health import record_health
 from longshore.controllers.session.identity import Credentials, Identity, Polled
 from longshore.controllers.session.session import HEARTBEAT_SECONDS, AgentSession, Tools
-from longshore.model.ecs import CONNECTION, TASK, Connection, ContainerInstance
+from longshore.model.ecs import CONNECTION, CONTAINER_INSTANCE, TASK, Connection, ContainerInstance
 from longshore.model.errors import AwsError
 from longshore.model.host import HOST
 from longshore.model.principal import Principal
@@ -52,12 +52,15 @@ class AgentSessions:
         if not self._installation.store:
             await self._store.transact(self._forget_connections)
         while True:
-            changes = self._store.watch([TASK, *NETWORK_KINDS])
+            changes = self._store.watch([TASK, CONTAINER_INSTANCE, *NETWORK_KINDS])
             for session, _ in self._sessions.values():
                 session.mark_everything()
             try:
                 async for change in changes:
-                    self._dispatch(change)
+                    if change.key.kind == CONTAINER_INSTANCE.name:
+                        await self._dismiss(change)
+                    else:
+                        self._dispatch(change)
             except Compacted:
                 continue
 
@@ -67,6 +70,14 @@ class AgentSessions:
             if record.value.connected and record.key.name not in self._sessions:
                 gone = Connection(connected=False, since=self._clock.now())
                 tx.put(CONNECTION, "", "", record.key.name, gone)
+
+    async def _dismiss(self, change: Change) -> None:
+        """An instance that is registered no more loses its session, and is told why on its next."""
+        record: Any = change.after or change.before
+        if change.after is None or record.value.status == "INACTIVE":
+            found = self._sessions.get(record.value.arn)
+            if found is not None:
+                await _close(found[1])
 
     def _dispatch(self, change: Change) -> None:
         if change.key.kind != TASK.name:

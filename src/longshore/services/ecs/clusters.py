@@ -220,6 +220,19 @@ def put_cluster_capacity_providers(context: Context, request: Any) -> Response:
     return _save(context, msgspec.structs.replace(cluster, **read_providers(request)))
 
 
+def describe_capacity_providers(context: Context, request: Any) -> Response:
+    """Fargate's two; others cannot be made yet."""
+    shown, failures = [], []
+    for name in request.get("capacityProviders") or sorted(FARGATE_PROVIDERS):
+        short = name.rpartition("/")[2]
+        arn = arn_of(context, f"capacity-provider/{short}")
+        if short in FARGATE_PROVIDERS:
+            shown.append({"capacityProviderArn": arn, "name": short, "status": "ACTIVE"})
+        else:
+            failures.append(missing(arn))
+    return {"capacityProviders": shown, "failures": failures}
+
+
 def _save(context: Context, cluster: Cluster) -> Response:
     context.tx.put(CLUSTER, context.account, context.region, cluster.name, cluster)
     return {"cluster": show_cluster(context, cluster, settings=True, configuration=True)}

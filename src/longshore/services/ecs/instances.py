@@ -7,7 +7,6 @@ import msgspec
 
 from longshore.model.ecs import (
     CONTAINER_INSTANCE,
-    HOST_ATTRIBUTE,
     TASK,
     ZONE_ATTRIBUTE,
     ZONES_ATTRIBUTE,
@@ -17,6 +16,7 @@ from longshore.model.ecs import (
 )
 from longshore.model.errors import AwsError
 from longshore.model.host import HOST, Host
+from longshore.nodeapi.own import HOST_ATTRIBUTE
 from longshore.scheduler.view import is_connected, reservation_of
 from longshore.services.ecs.clusters import ensure_default_cluster
 from longshore.services.ecs.naming import (

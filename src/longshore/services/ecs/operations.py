@@ -30,6 +30,7 @@ def service() -> Service:
             "DeleteTaskDefinitions": definitions.delete_task_definitions,
             "DeregisterContainerInstance": instances.deregister_container_instance,
             "DeregisterTaskDefinition": definitions.deregister_task_definition,
+            "DescribeCapacityProviders": clusters.describe_capacity_providers,
             "DescribeClusters": clusters.describe_clusters,
             "DescribeContainerInstances": instances.describe_container_instances,
             "DescribeServices": services.describe_services,

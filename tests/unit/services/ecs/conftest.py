@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from botocore.session import get_session
 
 from longshore.base.ids import SeededIds
 from longshore.base.installation import Installation
@@ -11,6 +12,36 @@ from longshore.services.interface import Context
 from longshore.testing.clock import FakeClock
 from longshore.testing.identity import ACCOUNT
 from longshore.testing.memory_store import MemoryStore
+
+MODEL = get_session().get_service_model("ecs")
+
+
+def _check(value: Any, shape: Any, path: str) -> None:
+    """Every member is one of the output's shape, of its type, and not None."""
+    assert value is not None, path
+    if shape.type_name == "structure":
+        for name, member in value.items():
+            assert name in shape.members, f"{path}.{name}"
+            _check(member, shape.members[name], f"{path}.{name}")
+    elif shape.type_name == "list":
+        assert isinstance(value, list), path
+        for member in value:
+            _check(member, shape.member, f"{path}[]")
+    elif shape.type_name == "map":
+        for name, member in value.items():
+            _check(member, shape.value, f"{path}.{name}")
+    else:
+        assert isinstance(value, TYPES[shape.type_name]), f"{path}: {value!r}"
+
+
+TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "long": int,
+    "double": (int, float),
+    "boolean": bool,
+    "timestamp": (int, float),
+}
 
 
 class Ecs:
@@ -28,7 +59,9 @@ class Ecs:
         def run(tx: Any) -> Any:
             return service().operations[operation](self._context(operation, tx), request)
 
-        return await self.store.transact(run)
+        response = await self.store.transact(run)
+        _check(response, MODEL.operation_model(operation).output_shape, operation)
+        return response
 
     def _context(self, operation: str, tx: Any) -> Context:
         def authorize(action: str, resource: str, conditions: Any = None) -> None:

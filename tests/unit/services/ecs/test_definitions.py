@@ -39,7 +39,9 @@ def _real() -> list[Any]:
 async def test_real_task_definitions_register_and_read_back_as_given(ecs: Any) -> None:
     for example in _real():
         definition = example["definition"].get("taskDefinition", example["definition"])
-        definition = {name: definition[name] for name in MEMBERS if name in definition}
+        definition = {
+            name: definition[name] for name in MEMBERS if definition.get(name) is not None
+        }
         made = await ecs("RegisterTaskDefinition", **definition)
         arn = made["taskDefinition"]["taskDefinitionArn"]
         found = await ecs("DescribeTaskDefinition", taskDefinition=arn, include=["TAGS"])

@@ -108,6 +108,7 @@ class _Turn:
             self._drain(live)
             return None
         self._break_circuit()
+        live = self._end_unhealthy(live)
         desired = self._desired(live)
         members = [self._member(task, live) for task in live]
         plan = rollout(members, desired, self.service.minimum_percent, self.service.maximum_percent)
@@ -118,6 +119,13 @@ class _Turn:
             again = wait
         self._settle(members, desired)
         return again
+
+    def _end_unhealthy(self, live: Sequence[Task]) -> list[Task]:
+        """Tasks whose health checks fail are replaced; those that are left."""
+        sick = [task for task in live if task.health == "UNHEALTHY"]
+        for task in sick:
+            self._end(task)
+        return [task for task in live if task not in sick]
 
     def _desired(self, live: Sequence[Task]) -> int:
         """A daemon wants one task on each instance that could take it."""
