@@ -23,10 +23,13 @@ from longshore.controllers.session import AgentSessions
 from longshore.controllers.task import task_controllers
 from longshore.gateway.gateway import Gateway
 from longshore.model.ec2 import SUBNET
+from longshore.model.errors import AwsError
+from longshore.model.iam import ROLE, Role
 from longshore.model.kinds import KINDS
+from longshore.model.principal import Credential, root
 from longshore.services import ec2, ecs
 from longshore.store import open_store
-from longshore.store.interface import Store
+from longshore.store.interface import Reader, Store
 from longshore.testing.identity import ACCOUNT, KEY_ID, SECRET, KnownKeys
 from longshore.testing.ports import free_ports
 from longshore.testing.wait import eventually
@@ -67,6 +70,43 @@ class Plane:
         return await eventually(reached, DEADLINE, f"{arn} {wanted}")
 
 
+class Roles(KnownKeys):
+    """Issues credentials for the roles that there are."""
+
+    def issue(
+        self, reader: Reader, role_arn: str, session_name: str, seconds: float, now: float
+    ) -> Credential:
+        if reader.get(ROLE, ACCOUNT, "", role_arn.rpartition("/")[2]) is None:
+            raise AwsError("AccessDenied", f"{role_arn} is gone")
+        return Credential(
+            access_key_id="ASIA" + session_name[:16].upper(),
+            secret_access_key="secret",
+            session_token="token",
+            principal=root(ACCOUNT),
+            expires=now + seconds,
+        )
+
+
+def role(name: str) -> Role:
+    """A role that ECS's tasks may have."""
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        },
+    }
+    return Role(
+        name=name,
+        path="/",
+        id="AROA",
+        arn=f"arn:aws:iam::{ACCOUNT}:role/{name}",
+        created_at=0.0,
+        trust=json.dumps(trust),
+    )
+
+
 @contextlib.asynccontextmanager
 async def running_plane(data_dir: Path) -> AsyncIterator[Plane]:
     """The control plane on SQLite in `data_dir`; opened again there, it finds what it left."""
@@ -74,7 +114,7 @@ async def running_plane(data_dir: Path) -> AsyncIterator[Plane]:
     clock, ids = SystemClock(), RandomIds()
     store = await open_store(f"sqlite://{data_dir}/state.db", KINDS, clock)
     surroundings = Surroundings(store=store, clock=clock, ids=ids, installation=installation)
-    identity = KnownKeys()
+    identity = Roles()
     sessions = AgentSessions(surroundings, identity)
     vpc = await store.transact(lambda tx: create_default_vpc(tx, ACCOUNT, REGION, ids))
     gateway = Gateway(
@@ -147,6 +187,23 @@ class PlayedAgent:
             "seqNum": "1",
         }
         target = f"/ws?{urlencode(query)}"
+        self._socket = await self._dial(target)
+        self._listening = asyncio.create_task(self._listen(self._socket))
+
+    async def publish_health(self, arn: str, health: str) -> None:
+        """On a TCS channel of its own, signed as each frame there is."""
+        target = "/tcs/ws?" + urlencode({"cluster": self.cluster, "containerInstance": self.arn})
+        names = [each["name"] for each in self.payload(arn)["containers"]]
+        containers = [{"containerName": name, "healthStatus": health} for name in names]
+        frame = {
+            "type": "PublishHealthRequest",
+            "message": {"metadata": {}, "tasks": [{"taskArn": arn, "containers": containers}]},
+        }
+        async with self._dial(target) as socket:
+            await socket.send(f"Host: x\r\nX-Amz-Date: y\r\n\r\n{json.dumps(frame)}")
+            assert json.loads(await socket.recv())["type"] == "AckPublishHealth"
+
+    def _dial(self, target: str) -> connect:
         url = self.plane.installation.endpoint_url + target
         headers = sign(
             Keys(KEY_ID, SECRET),
@@ -159,10 +216,7 @@ class PlayedAgent:
             now=SystemClock().now(),
         )
         headers.pop("host", None)
-        self._socket = await connect(
-            url.replace("http://", "ws://"), additional_headers=headers, proxy=None
-        )
-        self._listening = asyncio.create_task(self._listen(self._socket))
+        return connect(url.replace("http://", "ws://"), additional_headers=headers, proxy=None)
 
     async def close(self) -> None:
         if self._socket is not None:

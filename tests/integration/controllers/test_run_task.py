@@ -4,10 +4,12 @@ import time
 from pathlib import Path
 
 import pytest
-from integration.controllers.ecs_plane import WEB, Plane, PlayedAgent, running_plane
+from integration.controllers.ecs_plane import WEB, Plane, PlayedAgent, role, running_plane
 
 from longshore.model.ec2 import ADDRESS_CLAIM, NETWORK_INTERFACE
 from longshore.model.errors import AwsError
+from longshore.model.iam import ROLE
+from longshore.testing.identity import ACCOUNT
 from longshore.testing.wait import eventually
 
 
@@ -255,3 +257,52 @@ async def test_deregistered_instance_gets_no_session(plane: Plane) -> None:
     await plane.call("DeregisterContainerInstance", containerInstance=agent.arn)
     with pytest.raises(Exception, match="400"):
         await agent.connect()
+
+
+async def _register_with_role(plane: Plane, **members: object) -> None:
+    await plane.store.transact(lambda tx: tx.put(ROLE, ACCOUNT, "", "worker", role("worker")))
+    arn = role("worker").arn
+    definition = {**WEB, "family": "worker", "taskRoleArn": arn, "executionRoleArn": arn}
+    await plane.call("RegisterTaskDefinition", **definition, **members)
+
+
+async def test_payload_carries_credentials_of_both_roles_and_a_reconnect_brings_new_ones(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    await _register_with_role(plane)
+    arn = await _run(plane, taskDefinition="worker")
+    await plane.status(arn, "RUNNING")
+    told = host.payload(arn)
+    assert told["roleCredentials"]["sessionToken"] == "token"
+    assert (
+        told["roleCredentials"]["credentialsId"]
+        != told["executionRoleCredentials"]["credentialsId"]
+    )
+    assert told["roleCredentials"]["expiration"].endswith("Z")
+    await host.close()
+    await host.connect(send_credentials=True)
+    renewed = await host.told(
+        lambda agent: [m for kind, m in agent.messages if kind == "IAMRoleCredentialsMessage"]
+    )
+    assert (
+        renewed[0]["roleCredentials"]["credentialsId"] == told["roleCredentials"]["credentialsId"]
+    )
+
+
+async def test_role_that_is_gone_is_told_at_run_task(plane: Plane, host: PlayedAgent) -> None:
+    await _register_with_role(plane)
+    await plane.store.transact(lambda tx: tx.delete(ROLE, ACCOUNT, "", "worker"))
+    with pytest.raises(AwsError, match="unable to assume the role"):
+        await _run(plane, taskDefinition="worker")
+
+
+async def test_health_that_the_agent_publishes_is_described(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    arn = await _run(plane)
+    await plane.status(arn, "RUNNING")
+    await host.publish_health(arn, "HEALTHY")
+    assert (await plane.task(arn))["healthStatus"] == "HEALTHY"
+    await host.publish_health(arn, "UNHEALTHY")
+    task = await plane.task(arn)
+    assert (task["healthStatus"], task["containers"][0]["healthStatus"]) == ("UNHEALTHY",) * 2

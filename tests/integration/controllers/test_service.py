@@ -116,3 +116,35 @@ async def test_deleted_service_stops_its_tasks_and_becomes_inactive(
         return (await _service(plane))["status"] == "INACTIVE"
 
     await eventually(inactive)
+
+
+async def test_unhealthy_task_of_a_service_is_replaced(plane: Plane, host: PlayedAgent) -> None:
+    await _create(plane)
+    await _steady(plane, 2)
+    sick = (await plane.call("ListTasks", serviceName="web"))["taskArns"][0]
+    await host.publish_health(sick, "UNHEALTHY")
+    stopped = await plane.status(sick, "STOPPED")
+    assert stopped["stoppedReason"] == "Task failed container health checks"
+    await _steady(plane, 2)
+
+
+async def test_daemon_runs_one_task_on_each_instance_that_joins(plane: Plane) -> None:
+    agents = []
+    for _ in range(2):
+        agent = PlayedAgent(plane)
+        await agent.register()
+        await agent.connect()
+        agents.append(agent)
+    await plane.call(
+        "CreateService", serviceName="web", taskDefinition="batch", schedulingStrategy="DAEMON"
+    )
+    await _steady(plane, 2)
+    third = PlayedAgent(plane)
+    await third.register()
+    await third.connect()
+    await _steady(plane, 3)
+    listed = await plane.call("ListTasks", serviceName="web")
+    found = await plane.call("DescribeTasks", tasks=listed["taskArns"])
+    assert len({task["containerInstanceArn"] for task in found["tasks"]}) == 3
+    for agent in (*agents, third):
+        await agent.close()
