@@ -20,6 +20,8 @@ from longshore.model.kind import Kind
 Tags = tuple[tuple[str, str], ...]
 Document = dict[str, Any]
 
+CLIENT_TOKEN_SECONDS = 86_400.0
+"""For so long a client token is remembered."""
 ZONES_ATTRIBUTE = "longshore.zones"
 ZONE_ATTRIBUTE = "ecs.availability-zone"
 

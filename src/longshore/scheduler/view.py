@@ -56,8 +56,27 @@ def columns_of(reader: Reader, instances: Iterable[ContainerInstance]) -> Column
     return Columns([_row(reader, each) for each in instances])
 
 
+_rows: dict[str, tuple[ContainerInstance, Reservation | None, bool, Row]] = {}
+"""Rows by ARN, with what they were made of: records are frozen, so the same one gives the same."""
+MOST_ROWS = 50_000
+
+
 def _row(reader: Reader, instance: ContainerInstance) -> Row:
-    claims = reservation_of(reader, instance.arn).claims.values()
+    record = reader.get(RESERVATION, "", "", instance.arn)
+    held = record.value if record is not None else None
+    connected = is_connected(reader, instance.arn)
+    known = _rows.get(instance.arn)
+    if known is not None and (known[0] is instance and known[1] is held and known[2] == connected):
+        return known[3]
+    row = _made_row(instance, held or Reservation(), connected)
+    if len(_rows) >= MOST_ROWS:
+        _rows.clear()
+    _rows[instance.arn] = (instance, held, connected, row)
+    return row
+
+
+def _made_row(instance: ContainerInstance, held: Reservation, connected: bool) -> Row:
+    claims = held.claims.values()
     attributes = dict((*instance.attributes, *instance.custom_attributes))
     if instance.zones:
         attributes.setdefault(ZONE_ATTRIBUTE, instance.zones[0])
@@ -65,7 +84,7 @@ def _row(reader: Reader, instance: ContainerInstance) -> Row:
         arn=instance.arn,
         cpu=instance.cpu - sum(claim.cpu for claim in claims),
         memory=instance.memory - sum(claim.memory for claim in claims),
-        connected=is_connected(reader, instance.arn),
+        connected=connected,
         zones=instance.zones,
         tcp_ports=frozenset(instance.tcp_ports).union(*(claim.tcp_ports for claim in claims)),
         udp_ports=frozenset(instance.udp_ports).union(*(claim.udp_ports for claim in claims)),

@@ -148,3 +148,27 @@ async def test_daemon_runs_one_task_on_each_instance_that_joins(plane: Plane) ->
     assert len({task["containerInstanceArn"] for task in found["tasks"]}) == 3
     for agent in (*agents, third):
         await agent.close()
+
+
+async def test_draining_an_instance_moves_a_services_tasks_elsewhere(plane: Plane) -> None:
+    agents = [PlayedAgent(plane), PlayedAgent(plane)]
+    for agent in agents:
+        await agent.register()
+        await agent.connect()
+        await agent.told(lambda agent: agent.messages)
+    await plane.call("CreateService", serviceName="web", taskDefinition="batch", desiredCount=2)
+    await _steady(plane, 2)
+    drained, left = agents[0].arn, agents[1].arn
+    await plane.call(
+        "UpdateContainerInstancesState", containerInstances=[drained], status="DRAINING"
+    )
+
+    async def moved() -> bool:
+        listed = await plane.call("ListTasks", serviceName="web")
+        found = await plane.call("DescribeTasks", tasks=listed["taskArns"])
+        places = [task["containerInstanceArn"] for task in found["tasks"]]
+        return places == [left, left]
+
+    await eventually(moved)
+    for agent in agents:
+        await agent.close()

@@ -58,6 +58,11 @@ class Tools:
     endpoint: str
 
 
+def _unheard(told: Told, task: Task) -> bool:
+    """Neither the payload's acknowledgement nor a report shows that the agent has it."""
+    return not told.acknowledged and (told.desired == "STOPPED" or not task.reported.status)
+
+
 def _end(tx: Transaction, key: Key, stop: Stop) -> None:
     """Stop a task, and take it as ended where its agent never heard of it."""
     record = tx.get(TASK, key.account, key.region, key.name)
@@ -282,7 +287,7 @@ class AgentSession:
             told = self._told.get(task.arn)
             if told is None:
                 self.mark(key)
-            elif not told.acknowledged and not task.reported.status and told.at <= late:
+            elif told.at <= late and _unheard(told, task):
                 del self._told[task.arn]
                 self.mark(key)
 

@@ -9,12 +9,9 @@ from typing import Any
 
 import msgspec
 
-from longshore.model.ecs import CLIENT_TOKEN, ClientToken
+from longshore.model.ecs import CLIENT_TOKEN, CLIENT_TOKEN_SECONDS, ClientToken
 from longshore.model.errors import AwsError
 from longshore.services.interface import Context, Response
-
-SECONDS = 86_400.0
-"""For so long a token is remembered."""
 
 
 def once(
@@ -33,7 +30,7 @@ def once(
     place = (context.account, context.region, f"{context.operation}/{token}")
     own = _digest(request)
     record = context.tx.get(CLIENT_TOKEN, *place)
-    if record is not None and record.value.at > context.now - SECONDS:
+    if record is not None and record.value.at > context.now - CLIENT_TOKEN_SECONDS:
         if record.value.request != own:
             raise AwsError(
                 "ConflictException",

@@ -16,6 +16,7 @@ from longshore.controllers.service.deployment.progress import count_failures, ju
 from longshore.controllers.service.deployment.rollout import Member, rollout
 from longshore.model.ecs import (
     CONNECTION,
+    CONTAINER_INSTANCE,
     SERVICE,
     SERVICE_STATUS,
     TASK,
@@ -27,6 +28,7 @@ from longshore.model.ecs import (
     Task,
 )
 from longshore.model.kind import Kind
+from longshore.scheduler.view import instance_of
 from longshore.store.interface import Change, Key, Reader, Transaction
 
 LIVE = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
@@ -39,7 +41,7 @@ class ServiceDeployment:
     """`longshore.controllers.interface.Controller` of every service."""
 
     name = "controllers/service/deployment"
-    watched: Collection[Kind[Any]] = (SERVICE, TASK, CONNECTION)
+    watched: Collection[Kind[Any]] = (SERVICE, TASK, CONNECTION, CONTAINER_INSTANCE)
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._store = surroundings.store
@@ -50,7 +52,7 @@ class ServiceDeployment:
     def keys(self, change: Change, reader: Reader) -> Iterable[Key]:
         if change.key.kind == SERVICE.name:
             yield change.key
-        elif change.key.kind == CONNECTION.name:
+        elif change.key.kind in {CONNECTION.name, CONTAINER_INSTANCE.name}:
             yield from self.every_key(reader)
         else:
             record: Any = change.after or change.before
@@ -82,6 +84,12 @@ class ServiceDeployment:
     @property
     def placing(self) -> Placing:
         return self._placing
+
+
+def is_draining(reader: Reader, task: Task) -> bool:
+    """Its instance is to be emptied: the task is replaced, within the deployment's percents."""
+    record = instance_of(reader, task.instance_arn) if task.instance_arn else None
+    return record is not None and record.value.status == "DRAINING"
 
 
 class _Turn:
@@ -187,7 +195,8 @@ class _Turn:
         crowd = sum(t.placement is not None and t.placement.zone == zone for t in live)
         return Member(
             id=task.id,
-            current=task.deployment_id == self.service.deployments[-1].id,
+            current=task.deployment_id == self.service.deployments[-1].id
+            and not is_draining(self._tx, task),
             healthy=task.last_status == "RUNNING" and task.health != "UNHEALTHY",
             protected=task.protected_until > self._now,
             rank=-crowd,

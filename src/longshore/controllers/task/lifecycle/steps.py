@@ -74,6 +74,7 @@ def _deprovisioning(task: Task, now: float) -> Task:
         last_status="DEPROVISIONING",
         desired_status="STOPPED",
         stop=task.stop or reason_of(task, now),
+        started_at=task.started_at or _start_of(task, now),
         stopping_at=task.stopping_at or now,
         reported=msgspec.structs.replace(
             task.reported, execution_stopped_at=task.reported.execution_stopped_at or now
@@ -88,6 +89,13 @@ def reason_of(task: Task, now: float) -> Stop:
         return Stop(code="EssentialContainerExited", reason=reason, at=now)
     reason = task.reported.reason or _first_reason(task) or "Task failed to start"
     return Stop(code="TaskFailedToStart", reason=reason, at=now)
+
+
+def _start_of(task: Task, now: float) -> float:
+    """When a task began that ended before it was seen running; 0 where it never did."""
+    if task.reported.reason or not _exited(task):
+        return 0.0
+    return task.reported.pull_stopped_at or task.reported.at or now
 
 
 def _exited(task: Task) -> bool:
