@@ -26,8 +26,9 @@ import venv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 import psutil
 
 from longshore.awsapi.signing import Keys, sign
@@ -224,7 +225,7 @@ def answers(url: str) -> bool:
 
 def prepare(server: Server) -> None:
     """What the reads find."""
-    settings = {
+    settings: dict[str, Any] = {
         "endpoint_url": server.url,
         "region_name": REGION,
         "aws_access_key_id": server.keys.access_key_id,

@@ -20,7 +20,7 @@ from longshore.controllers.registry import controllers
 from longshore.gateway.gateway import Gateway
 from longshore.gateway.server import Certificate
 from longshore.main.first_start import prepare
-from longshore.main.services import open_offer
+from longshore.main.services import Offer, open_offer
 from longshore.model.kinds import KINDS
 from longshore.services.iam.identity import IamIdentity
 from longshore.store import open_store
@@ -54,7 +54,7 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
         await gateway.start()
         stack.push_async_callback(gateway.stop)
         log.info("the control plane serves", port=installation.port)
-        await _until(stopping, surroundings)
+        await _until(stopping, surroundings, offer)
 
 
 async def reset(store: Store, surroundings: Surroundings) -> None:
@@ -63,16 +63,9 @@ async def reset(store: Store, surroundings: Surroundings) -> None:
     await prepare(surroundings)
 
 
-async def _until(stopping: asyncio.Event, surroundings: Surroundings) -> None:
+async def _until(stopping: asyncio.Event, surroundings: Surroundings, offer: Offer) -> None:
     """Run the controllers until told to stop; if one of the loops ends by itself, so does this."""
-    loops = asyncio.create_task(
-        run_controllers(
-            controllers(surroundings),
-            surroundings,
-            holder=f"{os.uname().nodename}/{os.getpid()}",
-            shared=bool(surroundings.installation.store),
-        )
-    )
+    loops = asyncio.create_task(_run_loops(surroundings, offer))
     stop = asyncio.create_task(stopping.wait())
     everything = [loops, stop]
     done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
@@ -81,6 +74,19 @@ async def _until(stopping: asyncio.Event, surroundings: Surroundings) -> None:
     await asyncio.gather(*everything, return_exceptions=True)
     for task in done - {stop}:
         await task
+
+
+async def _run_loops(surroundings: Surroundings, offer: Offer) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(offer.sessions.run())
+        group.create_task(
+            run_controllers(
+                controllers(surroundings, offer.log_store),
+                surroundings,
+                holder=f"{os.uname().nodename}/{os.getpid()}",
+                shared=bool(surroundings.installation.store),
+            )
+        )
 
 
 def store_url(installation: Installation) -> str:

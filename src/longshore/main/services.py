@@ -8,9 +8,10 @@ from longshore.base.authority import Authority
 from longshore.base.sealing import Sealer
 from longshore.blobs import FileBlobs
 from longshore.controllers.interface import Surroundings
+from longshore.controllers.session import AgentSessions
 from longshore.gateway.asgi import AsgiApp
 from longshore.registry import Parts, running_registry
-from longshore.services import ec2, ecr, logs, secretsmanager, ssm
+from longshore.services import ec2, ecr, ecs, iam, logs, secretsmanager, ssm, sts
 from longshore.services.interface import Identity, Service
 from longshore.telemetry.interface import LogStore
 from longshore.telemetry.logs import open_log_store
@@ -18,10 +19,14 @@ from longshore.telemetry.logs import open_log_store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Services for the gateway, and further routes of its port."""
+    """Services for the gateway, and further routes of its port.
+
+    `sessions` are the agents' (to be run beside the controllers).
+    """
 
     services: Sequence[Service]
     routes: Mapping[str, AsgiApp]
+    sessions: AgentSessions
     log_store: LogStore
 
 
@@ -46,14 +51,19 @@ async def open_offer(
         ids=surroundings.ids,
     )
     await stack.enter_async_context(running_registry(parts, authority))
+    sessions = AgentSessions(surroundings, identity)
     return Offer(
         services=[
             ec2.service(),
             ecr.service(blobs),
+            ecs.service(),
+            iam.service(),
             logs.service(log_store),
             secretsmanager.service(sealer),
             ssm.service(sealer),
+            sts.service(),
         ],
-        routes={},
+        routes={"/ws": sessions.acs, "/tcs": sessions.tcs},
+        sessions=sessions,
         log_store=log_store,
     )

@@ -23,7 +23,7 @@ def expires_before(group: LogGroup, now: int) -> int | None:
 class LogRetention:
     """Controller of `log_retention`."""
 
-    name = "log_retention"
+    name = "controllers/log_retention"
 
     def __init__(self, surroundings: Surroundings, log_store: LogStore) -> None:
         self._store = surroundings.store

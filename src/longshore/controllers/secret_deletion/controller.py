@@ -12,7 +12,7 @@ from longshore.store.interface import Change, Key, Reader, Transaction
 class SecretDeletion:
     """Controller of `secret_deletion`."""
 
-    name = "secret_deletion"
+    name = "controllers/secret_deletion"
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._store = surroundings.store

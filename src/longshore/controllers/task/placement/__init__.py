@@ -28,6 +28,10 @@ NO_CAPACITY = (
     "zone"
 )
 
+HOST_SECONDS = 60.0
+"""For so long a new Fargate task waits for a host whose agent is not there."""
+HOST_POLL_SECONDS = 0.25
+
 
 class TaskPlacement:
     """`longshore.controllers.interface.Controller` of every task's place."""
@@ -50,28 +54,38 @@ class TaskPlacement:
 
     async def reconcile(self, key: Key) -> float | None:
         try:
-            await self._store.transact(lambda tx: self._place(tx, key))
+            return await self._store.transact(lambda tx: self._place(tx, key))
         except AwsError as error:
             reason = f"ResourceInitializationError: {error.message}"
             await self._store.transact(lambda tx: self._give_up(tx, key, reason))
         return None
 
-    def _place(self, tx: Transaction, key: Key) -> None:
+    def _place(self, tx: Transaction, key: Key) -> float | None:
         record = tx.get(TASK, key.account, key.region, key.name)
         if record is None or not _waits(record.value):
-            return
+            return None
         task = record.value
         zones = zones_of(tx, key, task)
         instance_arn, zone = task.instance_arn, ""
         if not instance_arn:
             instance_arn, zone = choose_host(host_columns(tx), task, list(zones), self._ids)
         if not instance_arn:
+            if self._may_come(tx, task):
+                return HOST_POLL_SECONDS
             self._give_up(tx, key, NO_CAPACITY)
-            return
+            return None
         placement = self._placement(tx, key, task, instance_arn, zone, zones)
         claim(tx, instance_arn, task, key.account, key.region)
         placed = msgspec.structs.replace(task, placement=placement, last_status="PENDING")
         tx.put(TASK, key.account, key.region, key.name, placed)
+        return None
+
+    def _may_come(self, reader: Reader, task: Task) -> bool:
+        """Whether to wait for a host: one that is starting up or cut off is soon back."""
+        if self._clock.now() - task.created_at > HOST_SECONDS:
+            return False
+        columns = host_columns(reader)
+        return not len(columns) or not columns.connected.all()
 
     def _placement(
         self,

@@ -1,0 +1,58 @@
+"""The agent as a whole: its parts, run side by side until it is told to end."""
+
+import asyncio
+
+from longshore.agent.endpoints import run_endpoints
+from longshore.agent.engine import Engine
+from longshore.agent.host import Host
+from longshore.agent.logs.shipping import Shipping
+from longshore.agent.network import NetworkApplier
+from longshore.agent.outbox import Outbox
+from longshore.agent.records import Records
+from longshore.agent.registration import load_identity, register
+from longshore.agent.reports import Reports
+from longshore.agent.session import Session
+from longshore.agent.telemetry import publish_telemetry
+from longshore.fabric.resolver import Resolver, run_resolvers
+
+
+async def run_agent(host: Host) -> None:
+    """Run this host's tasks until cancelled; they run on when this returns.
+
+    What ran already is adopted before the control plane is heard, so that it needs no control
+    plane; reports and logs wait on the disk until there is one.
+    """
+    outbox = Outbox(host.home / "outbox")
+    shipping = Shipping(host)
+    engine = Engine(host, Records(host.home / "tasks"), Reports(host, outbox), shipping)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(engine.run(), name="engine")
+        group.create_task(shipping.run(), name="log shipping")
+        group.create_task(run_endpoints(host, engine), name="endpoints")
+        if host.fabric is not None:
+            resolver = Resolver(host.installation)
+            group.create_task(run_resolvers(host.fabric, resolver), name="resolvers")
+        group.create_task(_send_reports(host, outbox), name="reports")
+        group.create_task(_speak(host, engine), name="session")
+
+
+async def _send_reports(host: Host, outbox: Outbox) -> None:
+    async with host.client() as client:
+        await outbox.send_all(
+            lambda operation, request: client.call("ecs", operation, request), host.clock
+        )
+
+
+async def _speak(host: Host, engine: Engine) -> None:
+    """Register, and hold the sessions with the control plane."""
+    await engine.adopted.wait()
+    network = NetworkApplier(host.fabric)
+
+    async def registered() -> None:
+        host.instance_arn = (await register(host, load_identity(host))).instance_arn
+
+    await registered()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(network.run(), name="network")
+        group.create_task(publish_telemetry(host, engine), name="telemetry")
+        group.create_task(Session(host, engine, network).run(registered), name="ACS")

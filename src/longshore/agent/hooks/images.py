@@ -1,0 +1,91 @@
+"""Has every container's image here and unpacked, with the execution role's credentials."""
+
+import asyncio
+import base64
+
+import msgspec
+
+from longshore.agent.hooks.interface import HookFailure, Work
+from longshore.model.errors import AwsError
+from longshore.nodeapi import acs
+from longshore.runtime.interface import Image, RegistryCredentials
+
+
+class Images:
+    """Pulls side by side; images stay when the task ends, for the next one."""
+
+    async def set_up(self, work: Work) -> None:
+        """See `interface.Hook`."""
+        record = work.record
+        references = {container.image: container for container in work.task.containers}
+        if not record.pull_started_at:
+            record.pull_started_at = work.host.clock.now()
+        images = await asyncio.gather(
+            *(self._image(work, container) for container in references.values())
+        )
+        if not record.pull_stopped_at:
+            record.pull_stopped_at = work.host.clock.now()
+        by_reference = dict(zip(references, images, strict=True))
+        for container in work.task.containers:
+            image = by_reference[container.image]
+            work.images[container.name] = image
+            record.containers[container.name].image_digest = image.digest
+        work.save()
+
+    async def tear_down(self, work: Work) -> None:
+        """See `interface.Hook`."""
+
+    async def _image(self, work: Work, container: acs.Container) -> Image:
+        """A digest never changes; a tag is asked for again, as Fargate does."""
+        runtime = work.host.runtime
+        known = work.record.containers[container.name].image_digest
+        here = await runtime.image(container.image)
+        if here is not None and (known == here.digest or "@sha256:" in container.image):
+            return here
+        return await runtime.pull(container.image, await credentials_for(work, container))
+
+
+async def credentials_for(work: Work, container: acs.Container) -> RegistryCredentials | None:
+    """What the image's registry wants to see. Raises `HookFailure`."""
+    authentication = container.registry_authentication
+    if authentication is None:
+        return None
+    host = container.image.partition("/")[0]
+    try:
+        if authentication.type == "ecr":
+            user, password = await _ecr(work, authentication.ecr_auth_data or acs.EcrAuthData())
+        else:
+            user, password = await _secret(work, authentication.asm_auth_data or acs.AsmAuthData())
+    except (AwsError, OSError) as error:
+        raise HookFailure(
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution "
+            "resource retrieval failed: unable to retrieve ecr registry auth: service call has "
+            f"been retried 1 time(s): {error}"
+        ) from error
+    return RegistryCredentials(host, user, password)
+
+
+async def _ecr(work: Work, data: acs.EcrAuthData) -> tuple[str, str]:
+    role = work.task.execution_role_credentials if data.use_execution_role else None
+    request = {"registryIds": [data.registry_id]} if data.registry_id else {}
+    async with work.host.client(role) as client:
+        reply = await client.call("ecr", "GetAuthorizationToken", request)
+    token = base64.b64decode(reply["authorizationData"][0]["authorizationToken"]).decode()
+    user, _, password = token.partition(":")
+    return user, password
+
+
+async def _secret(work: Work, data: acs.AsmAuthData) -> tuple[str, str]:
+    """`{"username": …, "password": …}` ("Using non-AWS container images in Amazon ECS")."""
+    async with work.host.client(work.task.execution_role_credentials) as client:
+        reply = await client.call(
+            "secretsmanager", "GetSecretValue", {"SecretId": data.credentials_parameter}
+        )
+    try:
+        found = msgspec.json.decode(reply["SecretString"], type=dict[str, str])
+        return found["username"], found["password"]
+    except (msgspec.DecodeError, KeyError) as error:
+        raise HookFailure(
+            "CannotPullContainerError: the registry credentials' secret holds no username and "
+            "password"
+        ) from error

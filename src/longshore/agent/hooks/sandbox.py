@@ -1,0 +1,37 @@
+"""The task's sandbox: its cgroup and, under gVisor, its kernel."""
+
+from longshore.agent.hooks.interface import Work
+from longshore.agent.hooks.names import hostname
+from longshore.runtime.interface import Limits, SandboxSpec
+
+MIB = 2**20
+TASK_PIDS = 32768
+
+
+class Sandbox:
+    """The last hook before the containers; with it go its containers."""
+
+    async def set_up(self, work: Work) -> None:
+        """See `interface.Hook`."""
+        task = work.task
+        await work.host.runtime.create_sandbox(
+            SandboxSpec(
+                id=work.record.id,
+                isolation=work.isolation,
+                namespace=work.namespace,
+                limits=Limits(
+                    cpu_quota=task.cpu,
+                    cpu_shares=int(task.cpu * 1024),
+                    memory=task.memory * MIB,
+                    pids=TASK_PIDS,
+                ),
+                hostname="" if work.network_mode == "host" else hostname(work),
+                pid_mode=task.pid_mode,
+                ipc_mode=task.ipc_mode,
+                labels={"longshore/task-arn": task.arn},
+            )
+        )
+
+    async def tear_down(self, work: Work) -> None:
+        """See `interface.Hook`."""
+        await work.host.runtime.remove_sandbox(work.record.id)

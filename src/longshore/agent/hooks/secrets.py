@@ -1,0 +1,99 @@
+"""Fetches secrets of SSM parameters and Secrets Manager with the execution role's credentials."""
+
+from typing import Any
+
+import msgspec
+
+from longshore.agent.hooks.interface import HookFailure, Work
+from longshore.awsapi.client import Client
+from longshore.model.errors import AwsError
+from longshore.nodeapi import acs
+
+SECRET_ARN_PARTS = 7
+"""`arn:partition:secretsmanager:region:account:secret:name`; JSON key, stage and id follow."""
+
+
+class Secrets:
+    """Values live in memory and in the containers' environment only."""
+
+    async def set_up(self, work: Work) -> None:
+        """See `interface.Hook`."""
+        wanted = [(c.name, secret) for c in work.task.containers for secret in c.secrets]
+        if not wanted:
+            return
+        async with work.host.client(work.task.execution_role_credentials) as client:
+            for container, secret in wanted:
+                value = await _value(client, secret)
+                if secret.target == "LOG_DRIVER":
+                    work.log_secrets.setdefault(container, {})[secret.name] = value
+                else:
+                    work.add_environment(container, {secret.name: value})
+
+    async def tear_down(self, work: Work) -> None:
+        """See `interface.Hook`."""
+
+
+async def _value(client: Client, secret: acs.Secret) -> str:
+    kind = "ssm" if secret.provider == "ssm" else "asm"
+    try:
+        return await (_parameter if kind == "ssm" else _secret)(client, secret.value_from)
+    except (AwsError, OSError) as error:
+        place = "ssm" if kind == "ssm" else "asm"
+        raise HookFailure(
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution "
+            f"resource retrieval failed: unable to retrieve secret from {place}: service call has "
+            f"been retried 1 time(s): {error}"
+        ) from error
+
+
+async def _parameter(client: Client, value_from: str) -> str:
+    name = value_from
+    if value_from.startswith("arn:"):
+        name = "/" + value_from.split(":", 5)[5].removeprefix("parameter/")
+        # A parameter's ARN does not tell "/name" from "name".
+        if "/" not in name[1:]:
+            name = name[1:]
+    request = {"Names": [name], "WithDecryption": True}
+    reply = await client.call("ssm", "GetParameters", request)
+    found: list[dict[str, Any]] = reply.get("Parameters") or []
+    if not found:
+        raise HookFailure(
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution "
+            "resource retrieval failed: unable to retrieve secrets from ssm: Invalid parameters: "
+            f"{name}"
+        )
+    return str(found[0]["Value"])
+
+
+async def _secret(client: Client, value_from: str) -> str:
+    request, key = secret_request(value_from)
+    reply = await client.call("secretsmanager", "GetSecretValue", request)
+    text = str(reply.get("SecretString") or "")
+    if not key:
+        return text
+    try:
+        return str(msgspec.json.decode(text)[key])
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise HookFailure(
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution "
+            "resource retrieval failed: unable to retrieve secret from asm: retrieved secret from "
+            f"Secrets Manager did not contain json key {key}"
+        ) from error
+
+
+def secret_request(value_from: str) -> tuple[dict[str, str], str]:
+    """GetSecretValue's request, and the JSON key to take of the value, if any.
+
+    The form is `<secret ARN>:<json key>:<version stage>:<version id>`, the last three optional
+    ("Pass Secrets Manager secrets through Amazon ECS environment variables").
+    """
+    parts = value_from.split(":")
+    if not value_from.startswith("arn:") or len(parts) <= SECRET_ARN_PARTS:
+        return {"SecretId": value_from}, ""
+    key, stage, version = (*parts[SECRET_ARN_PARTS:], "", "", "")[:3]
+    request = {"SecretId": ":".join(parts[:SECRET_ARN_PARTS])}
+    if stage:
+        request["VersionStage"] = stage
+    if version:
+        request["VersionId"] = version
+    return request, key

@@ -1,0 +1,61 @@
+"""What everything in the agent works with: the host's parts, handed in once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from longshore.awsapi.client import Client
+from longshore.awsapi.signing import Keys
+from longshore.base.clock import Clock
+from longshore.base.ids import Ids
+from longshore.base.installation import Installation
+from longshore.fabric.interface import Fabric
+from longshore.nodeapi import acs
+from longshore.runtime.bridge import Bridge
+from longshore.runtime.interface import Runtime
+
+
+@dataclass
+class Host:
+    """`fabric` is None where the runtime is simulated."""
+
+    installation: Installation
+    runtime: Runtime
+    fabric: Fabric | None
+    bridge: Bridge
+    clock: Clock
+    ids: Ids
+    keys: Callable[[], Keys]
+    zone: str = ""
+    cluster: str = "default"
+    instance_arn: str = ""
+    local_port: int = 0
+    """Where the endpoints listen on the host's loopback."""
+    ports_taken: set[tuple[int, str]] = field(default_factory=set)
+    """(host port, protocol) of tasks on this host."""
+
+    @property
+    def home(self) -> Path:
+        """The agent's own files."""
+        return self.installation.data_dir / "agent"
+
+    def task_directory(self, task_id: str) -> Path:
+        """Files that live as long as the task: volumes, resolv.conf and the like."""
+        return self.home / "work" / task_id
+
+    def log_directory(self, container_id: str) -> Path:
+        """Output of one container; stays until it was shipped."""
+        return self.home / "logs" / container_id
+
+    def client(self, role: acs.RoleCredentials | None = None) -> Client:
+        """A client that signs with a role's credentials, or with the host's own."""
+        return Client(
+            self.installation.endpoint_url,
+            self.keys if role is None else lambda: keys_of(role),
+            self.installation.region,
+            self.clock,
+        )
+
+
+def keys_of(role: acs.RoleCredentials) -> Keys:
+    return Keys(role.access_key_id, role.secret_access_key, role.session_token)
