@@ -11,7 +11,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     one. `user_id` is the unique id (`AIDA…`, `AROA…:session`). `session_policies` are the policy
     documents (JSON) that narrow the session; `session_tags` its tags (and the role's),
     `transitive_tags` the keys of those that sessions chained from it inherit; `issued_at` in epoch
-    seconds where the credentials are temporary.
+    seconds where the credentials are temporary; `user_arn` the user's whose federated session it is.
     """
 
     account: str
@@ -28,6 +28,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     mfa_authenticated: bool = False
     transitive_tags: tuple[str, ...] = ()
     source_identity: str = ""
+    user_arn: str = ""
 
 
 def root(account: str) -> Principal:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import gmtime, strftime
 
 from longshore.model.arn import parse_arn
 from longshore.model.principal import Principal
 from longshore.policy.document import Document, Statement
-from longshore.policy.pattern import Values, matches
+from longshore.policy.pattern import Pattern, Unresolved, Values
 
 Conditions = Mapping[str, str | list[str]]
 
@@ -35,7 +36,11 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`reason` is the end of AWS's sentence: `because …` or `with an explicit deny in …`."""
+    """`reason` is the end of AWS's sentence: `because …` or `with an explicit deny in …`.
+
+    It is empty where a role's trust policy does not allow: AWS does not tell then whether there is
+    the role.
+    """
 
     allowed: bool
     reason: str = ""
@@ -43,7 +48,8 @@ class Decision:
 
 ALLOWED = Decision(True)
 DIRECT, ROLE, DELEGATED, ABSENT = 3, 2, 1, 0
-"""How a resource policy names a principal: itself, its role, its account, or not at all."""
+"""How a resource policy names a principal: itself; the role or user that it is a session of, or
+all; its account; or not at all."""
 
 
 def evaluate(request: Request, policies: Policies) -> Decision:
@@ -53,19 +59,15 @@ def evaluate(request: Request, policies: Policies) -> Decision:
     if denied:
         return Decision(False, f"with an explicit deny in {denied}")
     grant = _resource_grant(request, policies.resource, values)
-    if _is_root(request.principal):
-        needs_grant = policies.resource_must_allow or not _same_account(request)
-        return ALLOWED if grant or not needs_grant else _missing("resource-based", request)
-    if policies.resource_must_allow and not grant:
-        return _missing("resource-based", request)
-    if not _same_account(request) and not grant:
-        return _missing("resource-based", request)
-    if grant == DIRECT and _same_account(request):
+    own = _same_account(request)
+    if not grant and (policies.resource_must_allow or not own):
+        return Decision(False) if policies.resource_must_allow else _missing(RESOURCE, request)
+    if request.principal.kind == "root" or (own and grant == DIRECT):
         return ALLOWED
-    if grant == ROLE and _same_account(request):
+    if own and grant == ROLE:
         return _limits(request, policies, values)
     if not any(_allows(document, request, values) for document in policies.identity):
-        return _missing("identity-based", request)
+        return _missing(IDENTITY, request)
     return _limits(request, policies, values)
 
 
@@ -76,37 +78,39 @@ def _limits(request: Request, policies: Policies, values: Values) -> Decision:
     granted there by its own ARN.
     """
     if policies.boundary is not None and not _allows(policies.boundary, request, values):
-        return _missing("permissions boundary", request)
+        return _missing(BOUNDARY, request)
     if policies.session is not None and not any(
         _allows(document, request, values) for document in policies.session
     ):
-        return _missing("session", request)
+        return _missing(SESSION, request)
     return ALLOWED
 
 
+IDENTITY, RESOURCE = "identity-based policy", "resource-based policy"
+BOUNDARY, SESSION = "permissions boundary", "session policy"
+
+
 def _missing(kind: str, request: Request) -> Decision:
-    noun = kind if kind == "permissions boundary" else f"{kind} policy"
-    return Decision(False, f"because no {noun} allows the {request.action} action")
+    return Decision(False, f"because no {kind} allows the {request.action} action")
 
 
 def _explicit_deny(request: Request, policies: Policies, values: Values) -> str:
     """Which kind of policy denies, with its article; empty where none does."""
-    session = policies.session or ()
     boundary = [policies.boundary] if policies.boundary is not None else []
     for documents, name in (
-        (policies.identity, "an identity-based policy"),
-        (boundary, "a permissions boundary"),
-        (session, "a session policy"),
+        (policies.identity, f"an {IDENTITY}"),
+        (boundary, f"a {BOUNDARY}"),
+        (policies.session or (), f"a {SESSION}"),
     ):
         if any(_denies(document, request, values) for document in documents):
             return name
     if policies.resource is not None and any(
         not statement.allow
-        and principal_grant(statement, request.principal)
+        and _is_meant(statement, request.principal, bounded=bool(boundary))
         and _applies(statement, request, values)
         for statement in policies.resource.statements
     ):
-        return "a resource-based policy"
+        return "the role trust policy" if policies.resource_must_allow else f"a {RESOURCE}"
     return ""
 
 
@@ -115,7 +119,7 @@ def _resource_grant(request: Request, document: Document | None, values: Values)
         return ABSENT
     return max(
         (
-            principal_grant(statement, request.principal)
+            _grant(statement, request.principal)
             for statement in document.statements
             if statement.allow and _applies(statement, request, values)
         ),
@@ -133,64 +137,79 @@ def _denies(document: Document, request: Request, values: Values) -> bool:
 
 def _applies(statement: Statement, request: Request, values: Values) -> bool:
     """Whether action, resource and conditions match; principals are not looked at."""
-    if not _matches_any(statement.actions, request.action, values, ignore_case=True) ^ (
-        statement.not_action
-    ):
+    try:
+        if _matches_any(statement.action_patterns, request.action, values) is statement.not_action:
+            return False
+        if _matches_any(statement.resources, request.resource, values) is statement.not_resource:
+            return False
+        return all(condition.satisfied(values) for condition in statement.conditions)
+    except Unresolved:
         return False
-    if not _matches_any(statement.resources, request.resource, values) ^ statement.not_resource:
-        return False
-    return all(condition.satisfied(values) for condition in statement.conditions)
 
 
-def _matches_any(
-    patterns: Iterable[str], text: str, values: Values, *, ignore_case: bool = False
-) -> bool:
-    return any(matches(pattern, text, values, ignore_case=ignore_case) for pattern in patterns)
+def _matches_any(patterns: Iterable[Pattern], text: str, values: Values) -> bool:
+    return any(pattern.matches(text, values) for pattern in patterns)
 
 
-def principal_grant(statement: Statement, principal: Principal) -> int:
-    """How the statement's principals name `principal`: DIRECT, DELEGATED (its account), ABSENT."""
-    if statement.principals is None:
+def _is_meant(statement: Statement, principal: Principal, *, bounded: bool) -> bool:
+    """Whether a statement that denies is about `principal`.
+
+    NotPrincipal spares who is named at every level: a session by its own ARN and its role's. With a
+    permissions boundary nobody is spared ("IAM JSON policy elements: NotPrincipal").
+    """
+    if not statement.not_principal:
+        return _grant(statement, principal) != ABSENT
+    named = {_names(kind, name, principal) for kind, name in statement.principals or ()}
+    return bounded or DIRECT not in named or (bool(principal.role_arn) and ROLE not in named)
+
+
+def _grant(statement: Statement, principal: Principal) -> int:
+    """How the statement's Principal names `principal`, the closest way first."""
+    if statement.principals is None or statement.not_principal:
         return ABSENT
-    found = max((_names(kind, name, principal) for kind, name in statement.principals), default=0)
-    if statement.not_principal:
-        return ABSENT if found else DIRECT
-    return found
+    return max((_names(kind, name, principal) for kind, name in statement.principals), default=0)
 
 
 def _names(kind: str, name: str, principal: Principal) -> int:
+    if kind != "AWS":
+        wanted = {"Service": "service", "Federated": "federated"}.get(kind)
+        return DIRECT if principal.kind == wanted and principal.arn == name else ABSENT
     if name == "*":
-        return _by_role(principal) if kind == "AWS" else ABSENT
-    if kind == "Service":
-        return DIRECT if principal.kind == "service" and principal.arn == name else ABSENT
-    if kind == "Federated":
-        return DIRECT if principal.kind == "federated" and principal.arn == name else ABSENT
-    if name in {principal.account, f"arn:aws:iam::{principal.account}:root"}:
-        return DELEGATED
-    if name in {principal.arn, principal.user_id}:
+        return ROLE if principal.kind in SESSIONS else DIRECT
+    if not principal.account:
+        return ABSENT
+    if name in (principal.arn, principal.user_id):
         return DIRECT
-    role_id = principal.user_id.partition(":")[0]
-    return ROLE if principal.role_arn and name in {principal.role_arn, role_id} else ABSENT
+    if name in (principal.account, f"arn:aws:iam::{principal.account}:root"):
+        return DELEGATED
+    issuer_id = principal.user_id.partition(":")[0]
+    return ROLE if name in _issuers(principal) or name == issuer_id else ABSENT
 
 
-def _by_role(principal: Principal) -> int:
-    """`*` names a session by its role."""
-    return ROLE if principal.role_arn else DIRECT
+def _issuers(principal: Principal) -> tuple[str, ...]:
+    """The ARNs of the role or user that `principal` is a session of."""
+    return tuple(arn for arn in (principal.role_arn, principal.user_arn) if arn)
 
 
-def _is_root(principal: Principal) -> bool:
-    return principal.kind == "root"
+SESSIONS = frozenset({"assumed-role", "federated-user"})
+"""`*` names a session as its role or user is named: its limits hold."""
 
 
 def _same_account(request: Request) -> bool:
     """Resources whose ARN names no account count as the caller's own."""
+    return _account(request) == request.principal.account
+
+
+def _account(request: Request) -> str:
     arn = parse_arn(request.resource)
-    return arn is None or arn.account in {"", "aws", "*", request.principal.account}
+    if arn is None or arn.account in {"", "aws", "*"}:
+        return request.principal.account
+    return arn.account
 
 
 def _values(request: Request) -> Values:
     """Look-up of condition keys, case-insensitive, the principal's own keys among them."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {"aws:resourceaccount": [_account(request)]}
     for key, value in (
         *principal_conditions(request.principal).items(),
         *request.conditions.items(),
@@ -202,21 +221,28 @@ def _values(request: Request) -> Values:
 def principal_conditions(principal: Principal) -> dict[str, str | list[str]]:
     """The global condition keys that tell of the principal."""
     conditions: dict[str, str | list[str]] = {
-        "aws:PrincipalArn": principal.role_arn or principal.arn,
-        "aws:PrincipalAccount": principal.account,
         "aws:PrincipalType": PRINCIPAL_TYPES.get(principal.kind, "Anonymous"),
         "aws:PrincipalIsAWSService": "true" if principal.kind == "service" else "false",
         "aws:userid": principal.user_id,
     }
+    if principal.account:
+        conditions["aws:PrincipalArn"] = principal.role_arn or principal.arn
+        conditions["aws:PrincipalAccount"] = principal.account
+    if principal.kind == "service":
+        conditions["aws:PrincipalServiceName"] = principal.arn
     if principal.source_identity:
         conditions["aws:SourceIdentity"] = principal.source_identity
     if principal.user_name and principal.kind == "user":
         conditions["aws:username"] = principal.user_name
     if principal.issued_at is not None:
-        conditions["aws:TokenIssueTime"] = str(int(principal.issued_at))
+        conditions["aws:TokenIssueTime"] = _iso8601(int(principal.issued_at))
         conditions["aws:MultiFactorAuthPresent"] = str(principal.mfa_authenticated).lower()
     conditions.update({f"aws:PrincipalTag/{k}": v for k, v in principal.session_tags})
     return conditions
+
+
+def _iso8601(seconds: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds))
 
 
 PRINCIPAL_TYPES = {

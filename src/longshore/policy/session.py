@@ -47,20 +47,22 @@ def seal(key: bytes, principal: Principal, expires: float, ids: Ids) -> Credenti
     )
 
 
-@lru_cache(maxsize=4096)
 def unseal(key: bytes, access_key_id: str, token: str) -> Credential | None:
     """The credentials that `token` was given with, expired or not; None where it is not ours."""
     try:
-        sealed = base64.b64decode(token, validate=True)
-    except ValueError:
+        return _opened(key, access_key_id, token)
+    except (ValueError, InvalidTag, msgspec.DecodeError):
         return None
+
+
+@lru_cache(maxsize=4096)
+def _opened(key: bytes, access_key_id: str, token: str) -> Credential:
+    """Kept for the next request; what raises is not kept, so that strangers fill no memory."""
+    sealed = base64.b64decode(token, validate=True)
+    if sealed[:1] != VERSION or base64.b64encode(sealed) != token.encode():
+        raise ValueError("not a token of ours")
     nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
-    if sealed[:1] != VERSION or len(nonce) < NONCE_BYTES:
-        return None
-    try:
-        opened = AESGCM(key).decrypt(nonce, body, access_key_id.encode())
-    except InvalidTag:
-        return None
+    opened = AESGCM(key).decrypt(nonce, body, access_key_id.encode())
     claims = msgspec.msgpack.decode(opened, type=Claims)
     return Credential(
         access_key_id=access_key_id,

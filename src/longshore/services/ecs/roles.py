@@ -1,6 +1,6 @@
 """Roles that are handed to tasks."""
 
-from longshore.model.arn import parse_arn
+from longshore.model.arn import make_arn, parse_arn
 from longshore.model.iam import ROLE
 from longshore.policy.trust import trusts_service
 from longshore.services.ecs.naming import client_error
@@ -27,7 +27,8 @@ def check_trust(context: Context, role: str) -> None:
     parts = parse_arn(arn)
     name = parts.resource.rpartition("/")[2].lower() if parts is not None else ""
     record = context.tx.get(ROLE, parts.account if parts else "", "", name)
-    if record is None or not trusts_service(record.value.trust, TASKS_SERVICE, arn):
+    source = make_arn("ecs", context.region, context.account, "*")
+    if record is None or not trusts_service(record.value.trust, TASKS_SERVICE, arn, source):
         raise client_error(
             f"ECS was unable to assume the role '{arn}' that was provided for this task. Please "
             "verify that the role being passed has the proper trust relationship and permissions "

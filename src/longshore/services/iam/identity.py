@@ -40,6 +40,8 @@ class IamIdentity:
                 raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
             if credential.expires is not None and credential.expires <= now:
                 raise AwsError("ExpiredToken", EXPIRED_TOKEN, 403)
+            if _is_gone(reader, credential.principal):
+                raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
             return credential
         return _of_user(reader, access_key_id)
 
@@ -74,7 +76,7 @@ class IamIdentity:
             raise AwsError(
                 "AccessDeniedException",
                 f"User: {principal.arn} is not authorized to perform: {action} "
-                f"on resource: {resource.arn} {decision.reason}",
+                f"on resource: {resource.arn} {decision.reason}".rstrip(),
             )
 
     def issue(
@@ -105,14 +107,31 @@ class IamIdentity:
 
 
 def _is_barred(principal: Principal, action: str) -> bool:
-    """GetSessionToken's credentials may not call IAM, and little of STS, without MFA."""
-    return (
-        principal.kind == "user"
-        and principal.issued_at is not None
-        and not principal.mfa_authenticated
-        and (action.startswith("iam:") or action == "sts:GetFederationToken")
-        and action != "iam:PassRole"
-    )
+    """GetSessionToken's credentials may not call IAM, and little of STS, without MFA.
+
+    GetFederationToken's may call neither ("Compare AWS STS credentials", IAM User Guide).
+    """
+    service, _, name = action.partition(":")
+    if principal.issued_at is None or name == "PassRole":
+        return False
+    if principal.kind == "federated-user":
+        return service in {"iam", "sts"}
+    if principal.kind != "user" or principal.mfa_authenticated:
+        return False
+    return service == "iam" or (service == "sts" and action not in CALLED_BY_SESSIONS)
+
+
+CALLED_BY_SESSIONS = TRUST_ACTIONS | {"sts:GetFederationToken"}
+"""GetFederationToken refuses sessions in words of its own."""
+
+
+def _is_gone(reader: Reader, principal: Principal) -> bool:
+    """Whether the user or role that a session is of was deleted; one of the same name is another.
+
+    Otherwise resources' policies that name it by ARN would let its sessions in until they expire.
+    """
+    is_of_entity = bool(principal.user_name or principal.role_arn)
+    return is_of_entity and _entity(reader, principal) is None
 
 
 def sealing_key(reader: Reader) -> bytes:
@@ -197,7 +216,7 @@ def _sources(reader: Reader, principal: Principal) -> Iterable[Source]:
     if entity is None:
         return
     yield entity
-    attached = [*entity.value.attached, entity.value.boundary]
+    attached = [*entity.value.attached, entity.value.boundary, *principal.session_policies]
     if isinstance(entity.value, iam.User):
         for name in entity.value.groups:
             group = reader.get(iam.GROUP, principal.account, "", name.lower())
@@ -205,33 +224,42 @@ def _sources(reader: Reader, principal: Principal) -> Iterable[Source]:
                 yield group
                 attached += group.value.attached
     for arn in attached:
-        policy = reader.get(iam.POLICY, principal.account, "", arn) if arn else None
+        policy = (
+            reader.get(iam.POLICY, principal.account, "", arn) if arn.startswith("arn:") else None
+        )
         if policy is not None:
             yield policy
 
 
 def _compile(reader: Reader, principal: Principal, sources: Iterable[Source]) -> Policies:
-    documents: list[str] = []
+    documents: list[Document] = []
     boundary = ""
     for source in sources:
         value = source.value
         if isinstance(value, iam.Policy):
             continue
-        documents += [document for _, document in value.inline]
-        documents += [
-            text
-            for arn in value.attached
-            if (text := document_of(reader, principal.account, arn)) is not None
-        ]
+        documents += [compiled(document) for _, document in value.inline]
+        documents += [_managed(reader, principal.account, arn) for arn in value.attached]
         boundary = boundary or getattr(value, "boundary", "")
-    limit = document_of(reader, principal.account, boundary) if boundary else None
-    sessions = [compiled(text) for text in principal.session_policies]
+    sessions = [
+        _managed(reader, principal.account, each) if each.startswith("arn:") else compiled(each)
+        for each in principal.session_policies
+    ]
     return Policies(
-        identity=tuple(compiled(text) for text in documents),
-        boundary=compiled(limit) if limit is not None else None,
+        identity=tuple(documents),
+        boundary=_managed(reader, principal.account, boundary) if boundary else None,
         # A federated user has what its session policies allow: nothing where it was given none.
         session=sessions if sessions or principal.kind == "federated-user" else None,
     )
+
+
+NOTHING = Document(version="2012-10-17", statements=())
+
+
+def _managed(reader: Reader, account: str, policy_arn: str) -> Document:
+    """A managed policy; one that is gone allows nothing, so that a boundary never opens."""
+    text = document_of(reader, account, policy_arn)
+    return compiled(text) if text is not None else NOTHING
 
 
 def document_of(reader: Reader, account: str, policy_arn: str) -> str | None:

@@ -11,7 +11,8 @@ from longshore.model.errors import AwsError
 from longshore.model.principal import Principal
 from longshore.policy.session import role_session
 from longshore.services.interface import Context, Resource, Response
-from longshore.services.sts.sealing import credentials, packed_size, session_policies, tags_of
+from longshore.services.sts.sealing import credentials, packed_size, session_policies
+from longshore.services.sts.session_tags import merged, tags_of, transitive_keys
 from longshore.store.interface import Reader
 
 if TYPE_CHECKING:
@@ -47,21 +48,20 @@ def _session(context: Context, role: iam.Role, request: "AssumeRoleRequestTypeDe
     caller = context.principal
     inherited = {k: v for k, v in caller.session_tags if k in caller.transitive_tags}
     given = tags_of(request)
-    if taken := sorted(set(inherited) & set(given)):
-        raise AwsError(
-            "InvalidParameterValue",
-            f"One of the specified transitive tag keys can't be set because it conflicts with a "
-            f"transitive tag key from the calling session: {taken[0]}",
-        )
-    transitive = dict.fromkeys([*inherited, *request.get("TransitiveTagKeys", ())])
+    chosen = transitive_keys(inherited, given, request.get("TransitiveTagKeys", ()))
     session = role_session(role, request["RoleSessionName"], context.now)
     return msgspec.structs.replace(
         session,
-        session_tags=tuple({**dict(session.session_tags), **inherited, **given}.items()),
-        transitive_tags=tuple(transitive),
+        session_tags=merged(dict(session.session_tags), inherited, given),
+        transitive_tags=chosen,
         session_policies=session_policies(context, session.account, request),
-        source_identity=caller.source_identity or request.get("SourceIdentity", ""),
+        source_identity=source_identity(context, request),
     )
+
+
+def source_identity(context: Context, request: "AssumeRoleRequestTypeDef") -> str:
+    """Once set it stays with every session chained from the first."""
+    return context.principal.source_identity or request.get("SourceIdentity", "")
 
 
 def _check_caller(context: Context) -> None:
@@ -84,14 +84,14 @@ def _check_duration(caller: Principal, role: iam.Role, seconds: int) -> None:
 
 
 def _authorize_extras(context: Context, request: "AssumeRoleRequestTypeDef") -> None:
-    """Tags and a source identity are allowed or not by themselves."""
+    """Tags and a source identity, also an inherited one, are allowed or not by themselves."""
     (resource,) = role_to_assume(context, request)
     if request.get("Tags"):
         context.authorize("sts:TagSession", resource.arn, resource.conditions)
-    if request.get("SourceIdentity"):
-        caller = context.principal.source_identity
-        if caller and caller != request["SourceIdentity"]:
-            raise _denied(context, resource.arn)
+    identity = source_identity(context, request)
+    if request.get("SourceIdentity", identity) != identity:
+        raise _denied(context, resource.arn)
+    if identity:
         context.authorize("sts:SetSourceIdentity", resource.arn, resource.conditions)
 
 
@@ -107,11 +107,15 @@ def _denied(context: Context, role_arn: str) -> AwsError:
 
 def role_to_assume(context: Context, request: "AssumeRoleRequestTypeDef") -> Iterable[Resource]:
     """The role, with what its trust policy may ask about."""
+    arn = parse_arn(request["RoleArn"])
+    if arn is None or arn.service != "iam" or arn.resource_type != "role":
+        raise AwsError("ValidationError", "Request ARN is invalid")
     conditions: dict[str, str | list[str]] = {"sts:RoleSessionName": request["RoleSessionName"]}
     if "ExternalId" in request:
         conditions["sts:ExternalId"] = request["ExternalId"]
-    if "SourceIdentity" in request:
-        conditions["sts:SourceIdentity"] = request["SourceIdentity"]
+    identity = source_identity(context, request)
+    if identity:
+        conditions["sts:SourceIdentity"] = identity
     if request.get("TransitiveTagKeys"):
         conditions["sts:TransitiveTagKeys"] = list(request["TransitiveTagKeys"])
     role = role_of(context.tx, request["RoleArn"])

@@ -33,29 +33,33 @@ def shape(credential: Credential) -> dict[str, Any]:
 
 
 def session_policies(context: Context, account: str, request: Mapping[str, Any]) -> tuple[str, ...]:
-    """The documents of `Policy` and `PolicyArns`; raises MalformedPolicyDocument and its kin."""
+    """The document of `Policy` and the ARNs of `PolicyArns`, which are looked up at each use.
+
+    Raises MalformedPolicyDocument and its kin.
+    """
     arns: Sequence[Mapping[str, str]] = request.get("PolicyArns") or ()
     if len(arns) > SESSION_POLICY_ARNS:
         raise too_large(f"at most {SESSION_POLICY_ARNS} managed session policies may be given")
-    documents = [_managed(context, account, each.get("arn", "")) for each in arns]
+    given = [each.get("arn", "") for each in arns]
+    for arn in given:
+        _check_managed(context, account, arn)
     text = request.get("Policy")
     if text:
         if len(text) > SESSION_POLICY_BYTES:
             raise too_large(f"the session policy is longer than {SESSION_POLICY_BYTES} characters")
-        documents.append(text)
         read_document(text)
-    return tuple(documents)
+        given.append(text)
+    return tuple(given)
 
 
-def _managed(context: Context, account: str, arn: str) -> str:
-    if is_managed(arn):
-        document = managed_document(arn)
-    else:
-        record = context.tx.get(iam.POLICY, account, "", arn)
-        document = record.value.document if record is not None else None
-    if document is None:
+def _check_managed(context: Context, account: str, arn: str) -> None:
+    known = (
+        managed_document(arn) is not None
+        if is_managed(arn)
+        else context.tx.get(iam.POLICY, account, "", arn) is not None
+    )
+    if not known:
         raise AwsError("ValidationError", f"PolicyArn {arn} does not exist")
-    return document
 
 
 def too_large(reason: str) -> AwsError:
@@ -71,14 +75,3 @@ def packed_size(request: Mapping[str, Any]) -> int:
     used += sum(len(each.get("arn", "")) for each in request.get("PolicyArns") or ())
     used += sum(len(tag["Key"]) + len(tag["Value"]) for tag in request.get("Tags") or ())
     return min(100, -(-used * 100 // SESSION_POLICY_BYTES))
-
-
-def tags_of(request: Mapping[str, Any]) -> dict[str, str]:
-    """Session tags; keys differ by more than case, and there are 50 at most."""
-    tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
-    if len({key.lower() for key in tags}) != len(request.get("Tags") or ()):
-        raise AwsError(
-            "InvalidParameterValue",
-            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-        )
-    return tags

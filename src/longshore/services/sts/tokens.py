@@ -9,7 +9,8 @@ from longshore.model.arn import make_arn
 from longshore.model.errors import AwsError
 from longshore.model.principal import Principal
 from longshore.services.interface import Context, Resource, Response
-from longshore.services.sts.sealing import credentials, packed_size, session_policies, tags_of
+from longshore.services.sts.sealing import credentials, packed_size, session_policies
+from longshore.services.sts.session_tags import merged, tags_of
 
 if TYPE_CHECKING:
     from types_boto3_sts.type_defs import (
@@ -41,9 +42,10 @@ def get_federation_token(context: Context, request: "GetFederationTokenRequestTy
         user_id=f"{caller.account}:{name}",
         kind="federated-user",
         user_name=caller.user_name,
+        user_arn=caller.arn if caller.kind == "user" else "",
         session_name=name,
         session_policies=session_policies(context, caller.account, request),
-        session_tags=tuple({**dict(caller.session_tags), **tags_of(request)}.items()),
+        session_tags=merged(dict(caller.session_tags), tags_of(request)),
         transitive_tags=tuple(tags_of(request)),
         issued_at=context.now,
     )
