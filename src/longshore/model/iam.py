@@ -101,6 +101,17 @@ class AccessKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
 
 
+class ServiceLinkedRoleDeletion(msgspec.Struct, frozen=True, kw_only=True):
+    """How the deletion of a service-linked role ended; named by its task's id.
+
+    `used_in` are the ARNs, by region, of what still uses the role; where there is any, it stays.
+    """
+
+    task_id: str
+    role_arn: str
+    used_in: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
 class SealingKey(msgspec.Struct, frozen=True, kw_only=True):
     """What session tokens are sealed under: 32 bytes, named `session` in account `""`."""
 
@@ -108,7 +119,7 @@ class SealingKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountAlias(msgspec.Struct, frozen=True, kw_only=True):
-    """Named `alias`."""
+    """Named `alias`; an account has one at most."""
 
     alias: str
 
@@ -117,6 +128,7 @@ USER = Kind(
     "iam.user",
     User,
     {
+        "id": lambda value: [value.id],
         "group": lambda value: [name.lower() for name in value.groups],
         "policy": lambda value: value.attached,
         "boundary": lambda value: [value.boundary] if value.boundary else [],
@@ -127,6 +139,7 @@ ROLE = Kind(
     "iam.role",
     Role,
     {
+        "id": lambda value: [value.id],
         "policy": lambda value: value.attached,
         "boundary": lambda value: [value.boundary] if value.boundary else [],
     },
@@ -136,11 +149,12 @@ INSTANCE_PROFILE = Kind(
     InstanceProfile,
     {"role": lambda value: [name.lower() for name in value.roles]},
 )
-POLICY = Kind("iam.policy", Policy)
+POLICY = Kind("iam.policy", Policy, {"name": lambda value: [value.name.lower()]})
 ACCESS_KEY = Kind(
     "iam.access-key",
     AccessKey,
     {"user": lambda value: [f"{value.account}/{value.user_name.lower()}"]},
 )
+SERVICE_LINKED_ROLE_DELETION = Kind("iam.service-linked-role-deletion", ServiceLinkedRoleDeletion)
 SEALING_KEY = Kind("iam.sealing-key", SealingKey)
 ACCOUNT_ALIAS = Kind("iam.account-alias", AccountAlias)

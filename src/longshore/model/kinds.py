@@ -42,6 +42,7 @@ KINDS: tuple[Kind[Any], ...] = (
     iam.POLICY,
     iam.ROLE,
     iam.SEALING_KEY,
+    iam.SERVICE_LINKED_ROLE_DELETION,
     iam.USER,
     logs.LOG_GROUP,
     logs.LOG_STREAM,
