@@ -29,6 +29,7 @@ class Engine:
         self._host = host
         self._records = records
         self._reports = reports
+        self.changes = reports.changes
         self._shipping = shipping
         self.tasks: dict[str, TaskRecord] = {}
         self._runners: dict[str, TaskRunner] = {}
@@ -60,6 +61,7 @@ class Engine:
             if not record.stopped_at:
                 self._start(record)
         await self._remove_strangers({record.id for record in records if not record.stopped_at})
+        self._shipping.adopt(records)
         if records:
             log.info("tasks adopted", tasks=len(self._runners))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from longshore.agent.docker import Config, HostConfig, config_of, host_config_of
+from longshore.agent.docker import HostConfig, config_of, host_config_of
 from longshore.nodeapi import acs
 from longshore.runtime.interface import (
     ContainerSpec,
@@ -74,7 +74,7 @@ def container_spec(
         shared_memory=host_config.shm_size,
         sysctls=host_config.sysctls or {},
         log_directory=surroundings.log_directory,
-        labels=_labels(task, container, config),
+        labels=labels(task, container),
     )
 
 
@@ -134,9 +134,10 @@ def _devices(host_config: HostConfig) -> tuple[Device, ...]:
     )
 
 
-def _labels(task: acs.Task, container: acs.Container, config: Config) -> dict[str, str]:
+def labels(task: acs.Task, container: acs.Container) -> dict[str, str]:
+    """The definition's, and those that the Amazon ECS agent adds."""
     return {
-        **(config.labels or {}),
+        **(config_of(container).labels or {}),
         "com.amazonaws.ecs.cluster": task.task_cluster_arn,
         NAME_LABEL: container.name,
         TASK_LABEL: task.arn,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from longshore.agent.containers import Changes
 from longshore.agent.host import Host
 from longshore.agent.outbox import Outbox
 from longshore.agent.records import ContainerRecord, TaskRecord
@@ -16,6 +17,8 @@ class Reports:
         self._host = host
         self._outbox = outbox
         self._said: dict[str, tuple[str, ...]] = {}
+        self.changes = Changes()
+        """Told after each change of any container, also of its health."""
 
     def attached(self, record: TaskRecord) -> None:
         """The task's ENIs are this host's now."""
@@ -30,6 +33,7 @@ class Reports:
 
     def containers(self, record: TaskRecord) -> None:
         """What changed of the containers, with the task's own state."""
+        self.changes.tell()
         changed = [each for each in record.containers.values() if self._is_news(each)]
         if changed:
             containers = [_container(each) for each in changed if each.status != "PENDING"]
@@ -37,6 +41,7 @@ class Reports:
 
     def task(self, record: TaskRecord) -> None:
         """The whole task."""
+        self.changes.tell()
         containers = [_container(each) for each in record.containers.values()]
         self._add(record, {**_task(record), "containers": containers})
         for each in record.containers.values():
