@@ -7,6 +7,7 @@ from longshore.agent.hooks.admission import Admission
 from longshore.agent.hooks.endpoints import Endpoints
 from longshore.agent.hooks.images import Images
 from longshore.agent.hooks.interface import Hook
+from longshore.agent.hooks.logging import Logging
 from longshore.agent.hooks.names import Names
 from longshore.agent.hooks.network import NetworkPlace
 from longshore.agent.hooks.sandbox import Sandbox
@@ -27,5 +28,6 @@ def hooks() -> tuple[Hook, ...]:
         Images(),
         Volumes(),
         Names(),
+        Logging(),
         Sandbox(),
     )

@@ -1,0 +1,42 @@
+"""Output that is not shipped: kept up to a size (json-file) or thrown away (none)."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from longshore.agent.logs.files import BLOCK, Growth, punch
+from longshore.agent.logs.tail import first_of
+from longshore.base.clock import Clock
+
+JSON_FILE_BYTES = 20 * 2**20
+"""Of each of a container's two files."""
+PAUSE_SECONDS = 0.5
+
+
+class Kept:
+    """One of a container's two files, of which the last `most` bytes stay."""
+
+    def __init__(
+        self, path: Path, most: int, growth: Growth, clock: Clock, ended: asyncio.Event
+    ) -> None:
+        self._path = path
+        self._most = most
+        self._growth = growth
+        self._clock = clock
+        self._ended = ended
+
+    async def run(self) -> None:
+        """Return when the output has ended."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        gone = 0
+        try:
+            while not self._ended.is_set():
+                size = os.fstat(fd).st_size
+                upto = max(size - self._most, 0) // BLOCK * BLOCK
+                if upto > gone:
+                    await asyncio.to_thread(punch, fd, gone, upto)
+                    gone = upto
+                await first_of(self._growth.wait(self._path, size), self._ended.wait())
+                await first_of(self._clock.sleep(PAUSE_SECONDS), self._ended.wait())
+        finally:
+            os.close(fd)

@@ -1,0 +1,96 @@
+"""Every container's output on this host, and what an earlier agent left of it."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from longshore.agent.host import Host
+from longshore.agent.logs.files import Growth
+from longshore.agent.logs.output import GONE, Output, load_options, remove, save_options
+from longshore.agent.logs.streams import Credentials, options_of
+from longshore.agent.records import TaskRecord
+from longshore.base.logs import logger
+from longshore.nodeapi import acs
+
+if TYPE_CHECKING:
+    from longshore.agent.hooks.interface import Work
+
+log = logger(__name__)
+
+
+class Shipping:
+    """Takes containers in at any time; ships while `run` runs."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._outputs: dict[str, Output] = {}
+        self._new: asyncio.Queue[str] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Ship what is there and what comes, until cancelled."""
+        with Growth() as growth:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    group.create_task(self._ship(await self._new.get(), growth))
+
+    async def _ship(self, container_id: str, growth: Growth) -> None:
+        await self._outputs[container_id].run(growth)
+        del self._outputs[container_id]
+
+    def follow(self, work: "Work", container: acs.Container) -> None:
+        """Look after a container's output from now on; it need not have been created yet.
+
+        Its directory is ready when this returns. Raises OSError where the disk is full.
+        """
+        container_id = work.record.containers[container.name].id
+        if container_id in self._outputs:
+            self._outputs[container_id].stream.credentials = _credentials(work.record)
+            return
+        directory = self._host.log_directory(container_id)
+        options = load_options(directory)
+        if options is None:
+            options = options_of(work, container)
+            save_options(directory, options)
+        self._take(directory, Output(self._host, directory, options, _credentials(work.record)))
+
+    def _take(self, directory: Path, output: Output) -> None:
+        self._outputs[directory.name] = output
+        self._new.put_nowait(directory.name)
+
+    def ended(self, container_id: str) -> None:
+        """No more output will come: the directory is removed once everything is shipped."""
+        if container_id in self._outputs:
+            self._outputs[container_id].ended.set()
+        else:
+            self._take_left(self._host.log_directory(container_id), lambda: None, keep=True)
+
+    def adopt(self, records: Iterable[TaskRecord]) -> None:
+        """Ship what is left of containers that have ended, or of which nothing is known.
+
+        Those of tasks that are not stopped wait for `follow`.
+        """
+        owners = {each.id: record for record in records for each in record.containers.values()}
+        for directory in sorted(self._host.log_directory("x").parent.glob("*")):
+            owner = owners.get(directory.name)
+            if owner is None:
+                self._take_left(directory, lambda: None, keep=False)
+            elif owner.stopped_at:
+                self._take_left(directory, _credentials(owner), keep=True)
+
+    def _take_left(self, directory: Path, credentials: Credentials, *, keep: bool) -> None:
+        """`keep` output that is not shipped for as long as its task is known."""
+        if not directory.is_dir():
+            return
+        options = load_options(directory)
+        shipped = options is not None and options.driver == "awslogs"
+        if options is None or directory.suffix == GONE or not (shipped or keep):
+            remove(directory)
+            return
+        output = Output(self._host, directory, options, credentials)
+        output.ended.set()
+        self._take(directory, output)
+
+
+def _credentials(record: TaskRecord) -> Credentials:
+    return lambda: record.task.execution_role_credentials
