@@ -1,13 +1,8 @@
 """Which service and operation a request means, among those offered and all that botocore knows."""
 
-import json
-import zlib
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import NamedTuple
-
-import msgspec
 
 from longshore.awsapi.api import Api
 from longshore.awsapi.http import HttpRequest
@@ -15,7 +10,6 @@ from longshore.awsapi.model import DATA, Metadata, load_metadata, model_path
 from longshore.awsapi.protocol.query import form_of
 from longshore.model.errors import AwsError
 
-HEAD = 8192
 REST = frozenset({"rest-json", "rest-xml"})
 RPC_PATH_PARTS = 5
 
@@ -147,19 +141,5 @@ def all_metadata() -> Mapping[str, Metadata]:
     for folder in sorted(DATA.iterdir()):
         path = model_path(folder.name) if folder.is_dir() else None
         if path is not None:
-            found[folder.name] = _head(path, folder.name)
+            found[folder.name] = load_metadata(folder.name)
     return found
-
-
-def _head(path: Path, name: str) -> Metadata:
-    with path.open("rb") as file:
-        data = file.read(HEAD)
-    if path.suffix == ".gz":
-        data = zlib.decompressobj(wbits=31).decompress(data, HEAD)
-    text = data.decode("utf-8", "replace")
-    start = text.find('"metadata":')
-    try:
-        value, _ = json.JSONDecoder().raw_decode(text, start + len('"metadata":'))
-        return msgspec.convert(value, Metadata)
-    except (ValueError, msgspec.ValidationError):
-        return load_metadata(name)

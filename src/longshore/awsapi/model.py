@@ -1,6 +1,8 @@
 """botocore's service models as values: only what the wire needs, none of the documentation."""
 
 import gzip
+import json
+import zlib
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +20,8 @@ def _data() -> Path:
 
 
 DATA = _data()
+HEAD = 8192
+"""Bytes in which a model's metadata is looked for: reading all of EC2's takes 20 ms."""
 
 
 class Member(msgspec.Struct, frozen=True, rename="camel"):
@@ -152,11 +156,25 @@ def load_model(name: str) -> ServiceModel:
 
 @cache
 def load_metadata(name: str) -> Metadata:
-    """The metadata alone, for those who need no shapes; raises LookupError."""
+    """The metadata alone, from the head of the model where it stands there; raises LookupError."""
     path = model_path(name)
     if path is None:
         raise LookupError(name)
-    return msgspec.json.decode(read(path), type=ModelHead).metadata
+    text = _head(path)
+    start = text.find('"metadata":')
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text, start + len('"metadata":'))
+        return msgspec.convert(value, Metadata)
+    except (ValueError, msgspec.ValidationError):
+        return msgspec.json.decode(read(path), type=ModelHead).metadata
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(HEAD)
+    if path.suffix == ".gz":
+        data = zlib.decompressobj(wbits=31).decompress(data, HEAD)
+    return data.decode("utf-8", "replace")
 
 
 def read(path: Path) -> bytes:
