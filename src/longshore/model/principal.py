@@ -11,7 +11,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     one. `user_id` is the unique id (`AIDA…`, `AROA…:session`). `session_policies` are the policy
     documents (JSON) that narrow the session; `session_tags` its tags (and the role's),
     `transitive_tags` the keys of those that sessions chained from it inherit; `issued_at` in epoch
-    seconds where the credentials are temporary; `user_arn` the user's whose federated session it is.
+    seconds where the credentials are temporary; `user_arn` and `issuer_id` are the ARN and the
+    unique id of the user whose federated session it is. A session policy that begins with `arn:`
+    is a managed one's ARN, looked up at each use.
     """
 
     account: str
@@ -29,6 +31,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     transitive_tags: tuple[str, ...] = ()
     source_identity: str = ""
     user_arn: str = ""
+    issuer_id: str = ""
 
 
 def root(account: str) -> Principal:

@@ -182,7 +182,7 @@ def _names(kind: str, name: str, principal: Principal) -> int:
         return DIRECT
     if name in (principal.account, f"arn:aws:iam::{principal.account}:root"):
         return DELEGATED
-    issuer_id = principal.user_id.partition(":")[0]
+    issuer_id = principal.issuer_id or principal.user_id.partition(":")[0]
     return ROLE if name in _issuers(principal) or name == issuer_id else ABSENT
 
 

@@ -35,6 +35,7 @@ FEDERATED = Principal(
     kind="federated-user",
     user_name="ann",
     user_arn=ANN.arn,
+    issuer_id=ANN.user_id,
     issued_at=1_767_225_600.0,
 )
 SERVICE = Principal(

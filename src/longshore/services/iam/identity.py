@@ -194,8 +194,8 @@ Source = Record[iam.User] | Record[iam.Role] | Record[iam.Group] | Record[iam.Po
 def _entity(reader: Reader, principal: Principal) -> Entity | None:
     if principal.user_name:
         user = reader.get(iam.USER, principal.account, "", principal.user_name.lower())
-        same = user is not None and principal.user_id in {user.value.id, _federated_id(principal)}
-        return user if same else None
+        user_id = principal.issuer_id or principal.user_id
+        return user if user is not None and user.value.id == user_id else None
     if principal.role_arn:
         name = principal.role_arn.rsplit("/", 1)[-1].lower()
         role = reader.get(iam.ROLE, principal.account, "", name)
@@ -203,11 +203,6 @@ def _entity(reader: Reader, principal: Principal) -> Entity | None:
         if role is not None and principal.user_id.partition(":")[0] == role.value.id:
             return role
     return None
-
-
-def _federated_id(principal: Principal) -> str:
-    """What stands in `user_id` for GetFederationToken's sessions; no user's id has a colon."""
-    return principal.user_id if principal.kind == "federated-user" else ""
 
 
 def _sources(reader: Reader, principal: Principal) -> Iterable[Source]:
