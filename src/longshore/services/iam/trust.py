@@ -45,11 +45,11 @@ def _rewritten(document: str, rewrite: Rewrite) -> str:
     changed = False
     statements = found["Statement"]
     for statement in [statements] if isinstance(statements, dict) else statements:
-        for field in ("Principal", "NotPrincipal"):
-            principals = statement.get(field)
-            if isinstance(principals, dict):
-                statement[field] = {k: _each(k, v, rewrite) for k, v in principals.items()}
-                changed = changed or statement[field] != principals
+        principals = statement["Principal"]
+        if isinstance(principals, dict):
+            rewritten = {kind: _each(kind, names, rewrite) for kind, names in principals.items()}
+            changed = changed or rewritten != principals
+            statement["Principal"] = rewritten
     return json.dumps(found, separators=(",", ":")) if changed else document
 
 

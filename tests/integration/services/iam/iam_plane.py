@@ -27,6 +27,8 @@ from longshore.store import open_store
 from longshore.testing.ports import free_ports
 
 ACCOUNT = "123456789012"
+SESSION = boto3.Session()
+"""One, because it reads a service's model once."""
 EVERYONE = f"arn:aws:iam::{ACCOUNT}:root"
 
 
@@ -40,7 +42,7 @@ class Caller:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            client = boto3.client(
+            client = SESSION.client(
                 service,
                 endpoint_url=self._url,
                 region_name="us-east-1",
@@ -59,6 +61,12 @@ class Caller:
         answer = await asyncio.to_thread(getattr(self.client(service), operation), **request)
         answer.pop("ResponseMetadata")
         return answer
+
+    async def pages(self, operation: str, size: int) -> list[Any]:
+        """Every page of a list, `size` entries each."""
+        paginator = self.client("iam").get_paginator(operation)
+        pages = paginator.paginate(PaginationConfig={"PageSize": size})
+        return await asyncio.to_thread(list, pages)
 
     async def error(self, operation: str, *, service: str = "iam", **request: Any) -> Any:
         """Code, message and HTTP status that a call fails with."""
