@@ -43,6 +43,10 @@ TASK_PATHS = {
     "task/stats": "task stats",
 }
 CONTAINER_PATHS = {"": "container metadata", "stats": "container stats"}
+NOT_BUILT = {
+    "Code": "NotImplemented",
+    "Message": "Longshore does not implement the container agent's API (ECS_AGENT_URI) yet.",
+}
 CREDENTIALS_ERROR = "CredentialsV2Request: "
 
 
@@ -65,6 +69,8 @@ class Answers:
         head, _, identifier = rest.partition("/")
         if version == "v2" and head == "credentials":
             return self._credentials(caller, unquote(identifier))
+        if version == "api":
+            return json_response({"error": NOT_BUILT}, 501)
         return json_response("404 page not found", 404)
 
     def _tasks(self, caller: Caller) -> list[TaskRecord]:

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from longshore.agent.engine import Engine
 from longshore.agent.host import Host
+from longshore.agent.records import ContainerRecord, TaskRecord
 from longshore.agent.sampling import Sampler
 from longshore.agent.telemetry.health import health_messages, health_of, news
 from longshore.agent.telemetry.metrics import Meter, metrics_messages
@@ -118,11 +119,19 @@ class Publisher:
             for container in record.containers.values():
                 if container.status == "RUNNING":
                     seen.add(container.id)
-                    pair = await self._sampler.latest(record, container)
-                    if pair is not None:
-                        meter.observe(container.id, *pair)
+                    await self._observe(meter, record, container)
         self._sampler.keep_only(seen)
         meter.keep_only(seen)
+
+    async def _observe(self, meter: Meter, record: TaskRecord, container: ContainerRecord) -> None:
+        """A runtime that does not answer costs a sample; its state goes out by itself."""
+        try:
+            pair = await self._sampler.latest(record, container)
+        except Exception as error:
+            log.info("a container was not sampled", container=container.id, error=str(error))
+            return
+        if pair is not None:
+            meter.observe(container.id, *pair)
 
     async def _publish_health(self) -> None:
         """Everything at first and once a minute, and at once what has changed."""

@@ -246,3 +246,11 @@ async def test_curl_reads_the_document_as_json(host: Host, engine: Engine) -> No
         status, output = await run_inside(inside, code)
     assert status == 0
     assert json.loads(output)["Name"] == "web"
+
+
+async def test_what_is_not_built_says_so(host: Host, engine: Engine) -> None:
+    web = record(5).containers["web"].id
+    async with endpoints(host, engine):
+        path = f"/api/{web}/task-protection/v1/state"
+        status, body = await answered(namespace(host, "eni-15"), path)
+    assert (status, body["error"]["Code"]) == (501, "NotImplemented")

@@ -1,12 +1,15 @@
 """The endpoints on the host's loopback: tasks on a real bridge, and in the host's network."""
 
+import ipaddress
 import os
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from integration.agent.endpoints.endpoint_client import endpoints, get
+from integration.fabric.fabric_traffic import REFUSED_SECONDS, reaches
 from unit.agent.endpoints.agent_host import make_engine, make_host
 from unit.agent.endpoints.endpoint_records import record
 
@@ -41,6 +44,17 @@ async def engine(host: Host) -> Engine:
     )
     made.tasks.update({task.id: task for task in tasks})
     return made
+
+
+def route_to_loopback(inside: Path, address: str) -> None:
+    """Send what is for 127.0.0.1 to the bridge, whose address comes before the first task's."""
+    gateway = str(ipaddress.ip_address(address) - 1)
+    for command in (
+        ("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1"),
+        ("ip", "address", "delete", "127.0.0.1/8", "dev", "lo"),
+        ("ip", "route", "add", "127.0.0.1", "via", gateway),
+    ):
+        subprocess.run(["ip", "netns", "exec", inside.name, *command], check=True)
 
 
 async def listening(host: Host) -> None:
@@ -97,3 +111,15 @@ async def test_the_loopback_endpoint_comes_back_on_its_port(host: Host, engine: 
             await listening(host)
             assert (await get(inside, "/v2/credentials/credentials-5"))[0] == 200
     assert choose_local_port(host.home) == host.local_port
+
+
+async def test_a_task_that_routes_to_the_hosts_loopback_reaches_nothing_there(
+    host: Host, engine: Engine
+) -> None:
+    """As a container with NET_ADMIN can; the bridge has to route 127.0.0.0/8 for the endpoints."""
+    inside = await host.bridge.attach(record(5).id, ())
+    route_to_loopback(inside, host.bridge.addresses()[record(5).id])
+    async with endpoints(host, engine):
+        await listening(host)
+        assert not reaches(inside, LOOPBACK, host.local_port, REFUSED_SECONDS)
+        assert (await get(inside, "/v2/credentials/credentials-5"))[0] == 200

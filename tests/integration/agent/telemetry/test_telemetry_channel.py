@@ -21,6 +21,7 @@ from longshore.agent.websocket import connect
 from longshore.awsapi.signing import Keys
 from longshore.base.clock import SystemClock
 from longshore.nodeapi import tcs
+from longshore.runtime.interface import RuntimeFailure
 from longshore.testing.identity import KEY_ID, SECRET
 from longshore.testing.wait import eventually
 
@@ -160,12 +161,15 @@ async def test_metrics_of_each_container_and_the_runtimes_state_are_published(
 async def test_a_runtime_that_does_not_answer_is_told_as_impaired(
     plane: Plane, agent: PlayedAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(session, "METRICS_SECONDS", 0.1)
     host, engine = await make_parts(plane, agent, tmp_path)
+    await run_task(plane, host, engine)
 
-    async def broken() -> None:
-        raise ConnectionRefusedError("containerd is down")
+    async def broken(*arguments: str) -> None:
+        raise RuntimeFailure("CannotInspectContainerError", "containerd is down")
 
     monkeypatch.setattr(host.runtime, "containers", broken)
+    monkeypatch.setattr(host.runtime, "statistics", broken)
     async with publishing(host, engine):
 
         async def published() -> Any:
@@ -174,6 +178,12 @@ async def test_a_runtime_that_does_not_answer_is_told_as_impaired(
             )
 
         assert (await eventually(published)).statuses[0].status == "IMPAIRED"
+
+        async def went_on() -> bool:
+            metrics = [m for m in received if isinstance(m, tcs.PublishMetricsRequest)]
+            return len(metrics) > 1 and not metrics[-1].task_metrics
+
+        await eventually(went_on)
 
 
 async def test_an_instance_that_is_registered_late_is_heard_then(

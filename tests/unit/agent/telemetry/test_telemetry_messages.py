@@ -1,16 +1,23 @@
 """What telemetry says of tasks: metrics between two messages, and health that is news."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.agent.endpoints.agent_host import make_host
 from unit.agent.endpoints.endpoint_records import container, record
 
+from longshore.agent.outbox import Outbox
+from longshore.agent.reports import Reports
 from longshore.agent.sampling import Sample
 from longshore.agent.telemetry.health import health_messages, health_of, news
 from longshore.agent.telemetry.metrics import MIB, Meter, metrics_messages
 from longshore.fabric.counters import Counters
 from longshore.nodeapi import tcs
 from longshore.runtime.interface import Statistics
+from longshore.testing.clock import FakeClock
 
 METRICS = tcs.MetricsMetadata(cluster="default", message_id="m")
 HEALTH = tcs.HealthMetadata(cluster="default", message_id="m")
@@ -116,3 +123,17 @@ def test_only_what_differs_is_news(changed: bool) -> None:
     assert [each.task_arn for each in news(said, health_of(tasks))] == (
         [tasks[1].task.arn] if changed else []
     )
+
+
+async def test_a_change_of_health_wakes_who_tells_of_it(tmp_path: Path) -> None:
+    host = make_host(tmp_path, FakeClock())
+    reports = Reports(host, Outbox(host.home / "outbox"))
+    task = record(5)
+    web = task.containers["web"]
+    waiting = asyncio.create_task(reports.changes.until(lambda: web.health == "UNHEALTHY"))
+    reports.containers(task)
+    await asyncio.wait({waiting}, timeout=0)
+    assert not waiting.done()
+    web.health = "UNHEALTHY"
+    reports.containers(task)
+    await asyncio.wait_for(waiting, 5)
