@@ -1,31 +1,15 @@
 """Container instances as columns: one numpy array a property, one row an instance."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from longshore.scheduler.row import Row
+
 Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One instance: what is free of it, and what it is. `groups` counts its tasks by group."""
-
-    arn: str
-    cpu: int
-    memory: int
-    connected: bool = True
-    zones: tuple[str, ...] = ()
-    tcp_ports: frozenset[int] = frozenset()
-    """In use."""
-    udp_ports: frozenset[int] = frozenset()
-    attributes: Mapping[str, str | None] = field(default_factory=dict)
-    groups: Mapping[str, int] = field(default_factory=dict)
-    host: str = ""
 
 
 class Columns:
@@ -42,6 +26,10 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def mask(self, claims: Sequence[bool]) -> Mask:
+        """Claims on each row, in their order, as a mask."""
+        return np.array(claims, dtype=np.bool_)
 
     @cached_property
     def _positions(self) -> dict[str, int]:

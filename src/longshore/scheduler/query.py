@@ -9,13 +9,14 @@ subject    := attribute:<name> | agentConnected | ec2InstanceId | task:group | â
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import numpy as np
 import regex
 
-from longshore.scheduler.columns import Columns, Mask
+if TYPE_CHECKING:
+    from longshore.scheduler.columns import Columns, Mask
 
-Query = Callable[[Columns], Mask]
+Query = Callable[["Columns"], "Mask"]
 Test = Callable[[str | None], bool]
 
 TOKEN = re.compile(
@@ -170,17 +171,17 @@ def _either(left: Query, right: Query) -> Query:
 
 
 def _compare(subject: str, test: Test) -> Query:
-    def query(columns: Columns) -> Mask:
+    def query(columns: "Columns") -> "Mask":
         if subject == "task:group":
             claims = [any(test(group) for group in row.groups) for row in columns.rows]
         else:
             claims = [test(value) for value in _values(columns, subject)]
-        return np.array(claims, dtype=np.bool_)
+        return columns.mask(claims)
 
     return query
 
 
-def _values(columns: Columns, subject: str) -> list[str | None]:
+def _values(columns: "Columns", subject: str) -> list[str | None]:
     if subject.startswith("attribute:"):
         name = subject.removeprefix("attribute:")
         return [

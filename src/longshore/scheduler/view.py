@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from longshore.model.ecs import (
     CONNECTION,
@@ -12,17 +13,20 @@ from longshore.model.ecs import (
     Reservation,
 )
 from longshore.model.host import HOST
-from longshore.scheduler.columns import Columns, Row
+from longshore.scheduler.row import Row
 from longshore.store.interface import Reader, Record
 
+if TYPE_CHECKING:
+    from longshore.scheduler.columns import Columns
 
-def cluster_columns(reader: Reader, account: str, region: str, cluster: str) -> Columns:
+
+def cluster_columns(reader: Reader, account: str, region: str, cluster: str) -> "Columns":
     """The active container instances of a cluster."""
     found = reader.scan(CONTAINER_INSTANCE, account, region, prefix=f"{cluster}/")
     return _columns(reader, (record.value for record in found))
 
 
-def host_columns(reader: Reader) -> Columns:
+def host_columns(reader: Reader) -> "Columns":
     """The hosts, which carry Fargate's tasks of every account."""
     records = (instance_of(reader, r.value.container_instance_arn) for r in reader.scan(HOST))
     return _columns(reader, (record.value for record in records if record is not None))
@@ -47,12 +51,15 @@ def is_connected(reader: Reader, arn: str) -> bool:
     return record is not None and record.value.connected
 
 
-def _columns(reader: Reader, instances: Iterable[ContainerInstance]) -> Columns:
+def _columns(reader: Reader, instances: Iterable[ContainerInstance]) -> "Columns":
     return columns_of(reader, (each for each in instances if each.status == "ACTIVE"))
 
 
-def columns_of(reader: Reader, instances: Iterable[ContainerInstance]) -> Columns:
+def columns_of(reader: Reader, instances: Iterable[ContainerInstance]) -> "Columns":
     """One row for each of these instances, whatever its status."""
+    # numpy is loaded when something is placed: it takes 50 ms and 11 MiB.
+    from longshore.scheduler.columns import Columns
+
     return Columns([_row(reader, each) for each in instances])
 
 
