@@ -34,7 +34,6 @@ class Repository(msgspec.Struct, frozen=True, kw_only=True):
     tag_exclusions: tuple[str, ...] = ()
     scan_on_push: bool = False
     encryption_type: str = "AES256"
-    kms_key: str = ""
     policy: str = ""
     """The policy document's JSON as it was given; empty where there is none."""
     lifecycle_policy: str = ""

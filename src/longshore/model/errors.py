@@ -26,8 +26,9 @@ class AwsError(Exception):
 
 def not_implemented(service: str, operation: str) -> AwsError:
     """The answer for what Longshore has not built: 501 `NotImplemented`, never an empty success."""
-    return AwsError(
-        "NotImplemented",
-        f"Longshore does not implement {service}:{operation} yet.",
-        status=501,
-    )
+    return not_built(f"{service}:{operation}")
+
+
+def not_built(what: str) -> AwsError:
+    """The same for a part of an operation: `what` stands in the sentence."""
+    return AwsError("NotImplemented", f"Longshore does not implement {what} yet.", status=501)

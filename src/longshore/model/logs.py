@@ -19,7 +19,6 @@ class LogGroup(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     created_at: int
     retention_days: int = 0
-    kms_key: str = ""
     log_class: str = "STANDARD"
     deletion_protection: bool = False
     tags: Tags = ()

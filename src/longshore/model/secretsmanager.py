@@ -30,7 +30,6 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     changed_at: float
     description: str = ""
-    kms_key: str = ""
     type: str = ""
     policy: str = ""
     versions: tuple[SecretVersion, ...] = ()

@@ -154,7 +154,7 @@ class Deployment:
         if found:
             return str(found[0]["GroupId"])
         group = self._ec2.create_security_group(
-            GroupName=NAME, Description="The sample's web page, for everyone", VpcId=vpc_id
+            GroupName=NAME, Description="Web page of the sample", VpcId=vpc_id
         )["GroupId"]
         self._ec2.authorize_security_group_ingress(
             GroupId=group, IpProtocol="tcp", FromPort=PORT, ToPort=PORT, CidrIp="0.0.0.0/0"

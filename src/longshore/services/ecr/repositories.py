@@ -8,7 +8,7 @@ import msgspec
 from longshore.images import catalog, failures
 from longshore.images.catalog import Home
 from longshore.model import ecr
-from longshore.model.errors import AwsError
+from longshore.model.errors import AwsError, not_built
 from longshore.services.ecr.pages import page
 from longshore.services.ecr.resources import home_of
 from longshore.services.ecr.tags import checked_tags
@@ -40,6 +40,8 @@ def create_repository(context: Context, request: "CreateRepositoryRequestTypeDef
             f" '{home.account}'",
         )
     encryption = request.get("encryptionConfiguration") or {"encryptionType": "AES256"}
+    if encryption["encryptionType"] != "AES256":
+        raise not_built("encryption of repositories with KMS keys")
     mutability = request.get("imageTagMutability") or "MUTABLE"
     value = ecr.Repository(
         name=home.name,
@@ -48,7 +50,6 @@ def create_repository(context: Context, request: "CreateRepositoryRequestTypeDef
         tag_exclusions=_exclusions(mutability, request),
         scan_on_push=bool((request.get("imageScanningConfiguration") or {}).get("scanOnPush")),
         encryption_type=encryption["encryptionType"],
-        kms_key=encryption.get("kmsKey", ""),
         tags=checked_tags((), request.get("tags") or []),
     )
     context.tx.create(ecr.REPOSITORY, *home, value)
@@ -144,8 +145,6 @@ def _filters(exclusions: tuple[str, ...]) -> list[dict[str, str]]:
 def _shape(context: Context, home: Home, value: ecr.Repository) -> dict[str, Any]:
     host = context.installation.registry_host(home.account, home.region)
     encryption = {"encryptionType": value.encryption_type}
-    if value.kms_key:
-        encryption["kmsKey"] = value.kms_key
     shape = {
         "repositoryArn": home.arn,
         **identity(home),

@@ -12,13 +12,11 @@ from longshore.services.logs import events, filtering, groups, resources, stream
 from longshore.telemetry.interface import LogStore
 
 GROUP_OPERATIONS = (
-    "AssociateKmsKey",
     "CreateLogGroup",
     "CreateLogStream",
     "DeleteLogGroup",
     "DeleteRetentionPolicy",
     "DescribeLogStreams",
-    "DisassociateKmsKey",
     "FilterLogEvents",
     "ListTagsForResource",
     "ListTagsLogGroup",
@@ -38,13 +36,11 @@ def service(log_store: LogStore) -> Service:
         name="logs",
         iam_prefix="logs",
         operations={
-            "AssociateKmsKey": groups.associate_kms_key,
             "CreateLogGroup": groups.create,
             "CreateLogStream": streams.create,
             "DeleteLogGroup": groups.delete,
             "DeleteLogStream": streams.delete,
             "DeleteRetentionPolicy": groups.delete_retention_policy,
-            "DisassociateKmsKey": groups.disassociate_kms_key,
             "ListTagsForResource": tags.list_for_resource,
             "ListTagsLogGroup": tags.list_of_group,
             "PutLogGroupDeletionProtection": groups.put_deletion_protection,

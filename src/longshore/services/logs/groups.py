@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from longshore.model.errors import AwsError
+from longshore.model.errors import AwsError, not_built
 from longshore.model.logs import (
     LOG_GROUP,
     LOG_STREAM,
@@ -41,11 +41,12 @@ def create(context: Context, request: "t.CreateLogGroupRequestTypeDef") -> Respo
         raise invalid_parameter("Log groups starting with AWS/ are reserved for AWS.")
     if context.tx.get(LOG_GROUP, context.account, context.region, name) is not None:
         raise AwsError("ResourceAlreadyExistsException", "The specified log group already exists")
+    if request.get("kmsKeyId"):
+        raise not_built("encryption of log groups with KMS keys")
     group = LogGroup(
         name=name,
         id=context.ids.hex(16),
         created_at=int(context.now * 1000),
-        kms_key=request.get("kmsKeyId", ""),
         log_class=request.get("logGroupClass", "STANDARD"),
         deletion_protection=request.get("deletionProtectionEnabled", False),
         tags=checked(request.get("tags") or {}),
@@ -100,21 +101,6 @@ def put_deletion_protection(context: Context, request: Mapping[str, Any]) -> Res
     )
 
 
-def associate_kms_key(context: Context, request: Mapping[str, Any]) -> Response:
-    return _change(context, _by_identifier(request), kms_key=request["kmsKeyId"])
-
-
-def disassociate_kms_key(context: Context, request: Mapping[str, Any]) -> Response:
-    return _change(context, _by_identifier(request), kms_key="")
-
-
-def _by_identifier(request: Mapping[str, Any]) -> Mapping[str, Any]:
-    """These two operations take any resource's ARN in `resourceIdentifier`."""
-    if "resourceIdentifier" in request:
-        return {"logGroupIdentifier": request["resourceIdentifier"]}
-    return request
-
-
 async def describe(
     log_store: LogStore, context: Context, request: "t.DescribeLogGroupsRequestTypeDef"
 ) -> Response:
@@ -159,6 +145,4 @@ def _described(context: Context, group: LogGroup, stored: int) -> dict[str, Any]
     }
     if group.retention_days:
         described["retentionInDays"] = group.retention_days
-    if group.kms_key:
-        described["kmsKeyId"] = group.kms_key
     return described

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from longshore.base.sealing import Sealer
-from longshore.model.errors import AwsError
+from longshore.model.errors import AwsError, not_built
 from longshore.model.secretsmanager import Secret
 from longshore.services.interface import Context, Response
 from longshore.services.secretsmanager.resources import (
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types_boto3_secretsmanager import type_defs as t
 
 _NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
+DEFAULT_KEY = "alias/aws/secretsmanager"
 
 
 def create(sealer: Sealer, context: Context, request: "t.CreateSecretRequestTypeDef") -> Response:
@@ -36,9 +37,8 @@ def create(sealer: Sealer, context: Context, request: "t.CreateSecretRequestType
             " following: -/_+=.@!",
         )
     if request.get("AddReplicaRegions"):
-        raise AwsError(
-            "NotImplemented", "Longshore does not implement replicas of secrets yet.", status=501
-        )
+        raise not_built("replicas of secrets")
+    _check_key(request.get("KmsKeyId"))
     value = given_value(request)
     token = request.get("ClientRequestToken") or context.ids.uuid()
     old = find(context.tx, context.account, context.region, name, context.now)
@@ -50,7 +50,6 @@ def create(sealer: Sealer, context: Context, request: "t.CreateSecretRequestType
         created_at=context.now,
         changed_at=context.now,
         description=request.get("Description", ""),
-        kms_key=request.get("KmsKeyId", ""),
         type=str(request.get("Type", "")),
         tags=checked(request.get("Tags") or ()),
     )
@@ -83,12 +82,18 @@ def _created_before(
     )
 
 
+def _check_key(key_id: str | None) -> None:
+    """The account's default key is the only one: there is no KMS to ask for others."""
+    if key_id not in {None, "", DEFAULT_KEY}:
+        raise not_built("KMS keys of one's own for secrets")
+
+
 def update(sealer: Sealer, context: Context, request: "t.UpdateSecretRequestTypeDef") -> Response:
     secret = require_active(context, request["SecretId"])
+    _check_key(request.get("KmsKeyId"))
     changed = msgspec.structs.replace(
         secret,
         description=request.get("Description", secret.description),
-        kms_key=request.get("KmsKeyId", secret.kms_key),
         type=str(request.get("Type", secret.type)),
         changed_at=context.now,
     )
@@ -114,7 +119,6 @@ def summary(context: Context, secret: Secret) -> dict[str, Any]:
         **named(context, secret),
         "Type": secret.type,
         "Description": secret.description,
-        "KmsKeyId": secret.kms_key,
         "LastChangedDate": secret.changed_at,
         "DeletedDate": secret.deleted_at,
         "Tags": shown_tags(secret),

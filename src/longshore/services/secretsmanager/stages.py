@@ -63,7 +63,7 @@ def list_versions(context: Context, request: "t.ListSecretVersionIdsRequestTypeD
             "VersionId": each.id,
             "VersionStages": list(each.stages),
             "CreatedDate": each.created_at,
-            "KmsKeyIds": [secret.kms_key or "DefaultEncryptionKey"],
+            "KmsKeyIds": ["DefaultEncryptionKey"],
         }
         for each in some
     ]

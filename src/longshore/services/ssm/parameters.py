@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from longshore.base.sealing import Sealer
-from longshore.model.errors import AwsError, not_implemented
+from longshore.model.errors import AwsError, not_built, not_implemented
 from longshore.model.ssm import (
     PARAMETER,
     Parameter,
@@ -96,6 +96,8 @@ def _check_type(request: "t.PutParameterRequestTypeDef", old: Parameter | None) 
         )
     if request.get("KeyId") and (kind or (old and old.latest.type)) != "SecureString":
         raise validation("KeyId is not allowed for a parameter that is not of type SecureString.")
+    if request.get("KeyId", DEFAULT_KEY) != DEFAULT_KEY:
+        raise not_built("KMS keys of one's own for parameters")
 
 
 def _check_pattern(request: "t.PutParameterRequestTypeDef") -> None:
@@ -160,7 +162,7 @@ def _version(
     if kind == "SecureString":
         arn = parameter_arn(context.account, context.region, name)
         value = sealer.seal(value.encode(), arn)
-        key_id = request.get("KeyId") or (old.latest.key_id if old is not None else DEFAULT_KEY)
+        key_id = DEFAULT_KEY
     return ParameterVersion(
         number=1 if old is None else old.latest.number + 1,
         value=value,

@@ -91,7 +91,7 @@ async def ec2(tmp_path: Path) -> AsyncIterator[Ec2]:
         ids=RandomIds(),
         installation=installation,
         identity=identity,
-        certificate=Certificate(*certificate),
+        certificate=lambda: Certificate(*certificate),
         routes={},
     )
     await gateway.start()

@@ -478,9 +478,19 @@ def test_referrers_are_listed(ecr: Any, name: str) -> None:
     assert listed["referrers"] == []
 
 
-def test_what_is_not_built_says_so(ecr: Any, name: str) -> None:
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("start_image_scan", {"repositoryName": "kept", "imageId": {"imageTag": "v1"}}),
+        (
+            "create_repository",
+            {"repositoryName": "kept", "encryptionConfiguration": {"encryptionType": "KMS"}},
+        ),
+    ],
+)
+def test_what_is_not_built_says_so(ecr: Any, operation: str, request_: dict[str, Any]) -> None:
     with pytest.raises(ClientError) as caught:
-        ecr.start_image_scan(repositoryName=name, imageId={"imageTag": "v1"})
+        getattr(ecr, operation)(**request_)
     response = caught.value.response
     assert response["Error"]["Code"] == "NotImplemented"
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 501

@@ -24,6 +24,7 @@ from longshore.services import ssm, sts
 from longshore.services.iam.first_start import ensure_administrator, ensure_sealing_key
 from longshore.services.iam.identity import IamIdentity
 from longshore.store import open_store
+from longshore.store.interface import Store
 from longshore.testing.ports import free_ports
 
 ACCOUNT = "123456789012"
@@ -88,8 +89,8 @@ class Caller:
 class Plane:
     """The administrator, and everybody made in a test."""
 
-    def __init__(self, url: str, administrator: Credential, stack: Any) -> None:
-        self._url, self._stack = url, stack
+    def __init__(self, url: str, store: Store, administrator: Credential, stack: Any) -> None:
+        self._url, self.store, self._stack = url, store, stack
         self.admin = self.caller(administrator.access_key_id, administrator.secret_access_key)
 
     def caller(self, key: str, secret: str, token: str | None = None) -> Caller:
@@ -165,7 +166,7 @@ async def running(data_dir: Path) -> AsyncIterator[Plane]:
     await gateway.start()
     with contextlib.ExitStack() as stack:
         try:
-            yield Plane(f"http://127.0.0.1:{installation.port}", administrator, stack)
+            yield Plane(f"http://127.0.0.1:{installation.port}", store, administrator, stack)
         finally:
             await gateway.stop()
             await store.close()

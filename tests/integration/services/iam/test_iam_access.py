@@ -42,6 +42,28 @@ async def test_user_without_a_policy_may_nothing_and_with_one_may_what_it_says(p
     assert not await ann.may("list_users")
 
 
+async def test_denial_names_the_resource_as_iam_does(plane: Plane):
+    arn = await plane.policy("p", allow("ssm:*"))
+    await plane.role("r", Path="/x/")
+    ann = await plane.user("ann")
+    for operation, request, told in (
+        ("get_role", {"RoleName": "R"}, "role r"),
+        ("get_role", {"RoleName": "none"}, "role none"),
+        ("get_user", {}, "user ann"),
+        ("get_group", {"GroupName": "g"}, "group g"),
+        ("get_instance_profile", {"InstanceProfileName": "p"}, "instance profile p"),
+        ("get_policy", {"PolicyArn": arn}, f"policy {arn}"),
+        ("create_policy", {"PolicyName": "q", "PolicyDocument": "{}"}, "policy q"),
+        ("list_policies", {"PathPrefix": "/x/"}, "policy path /x/"),
+        ("list_roles", {}, f"arn:aws:iam::{ACCOUNT}:role/"),
+        ("create_user", {"UserName": "b", "Path": "/x/"}, f"arn:aws:iam::{ACCOUNT}:user/x/b"),
+        ("get_account_summary", {}, "*"),
+    ):
+        code, message, _ = await ann.error(operation, **request)
+        assert code == "AccessDenied"
+        assert f" on resource: {told} because no identity-based policy allows the" in message
+
+
 async def test_explicit_deny_wins_over_administrator_access(plane: Plane):
     ann = await plane.user("ann", deny("iam:DeleteUser"))
     await plane.admin.call("attach_user_policy", UserName="ann", PolicyArn=ADMINISTRATOR)
@@ -276,6 +298,17 @@ async def test_user_made_anew_is_not_trusted_in_the_old_ones_place(plane: Plane)
         "update_assume_role_policy", RoleName="r", PolicyDocument=trust({"AWS": arn})
     )
     await session(plane, impostor, role["Arn"])
+
+
+async def test_two_keys_are_the_most_however_many_ask_at_once(plane: Plane):
+    await plane.admin.call("create_user", UserName="ann")
+    answers = await asyncio.gather(
+        *(plane.admin.call("create_access_key", UserName="ann") for _ in range(6)),
+        return_exceptions=True,
+    )
+    assert sum(not isinstance(each, ClientError) for each in answers) == 2
+    keys = await plane.admin.call("list_access_keys", UserName="ann")
+    assert len(keys["AccessKeyMetadata"]) == 2
 
 
 async def test_same_name_is_taken_by_one_of_many_who_want_it(plane: Plane):

@@ -5,6 +5,8 @@ import json
 import pytest
 from integration.services.iam.iam_plane import ACCOUNT, Caller, Plane, allow, document, trust
 
+from longshore.model import ecs
+
 ECS_TASKS = {"Service": "ecs-tasks.amazonaws.com"}
 
 
@@ -270,6 +272,19 @@ async def test_service_linked_role_is_changed_by_its_service_only(admin: Caller)
     status = await admin.call("get_service_linked_role_deletion_status", **task)
     assert status == {"Status": "SUCCEEDED"}
     assert (await admin.error("get_role", RoleName=name))[0] == "NoSuchEntity"
+
+
+async def test_role_of_ecs_stays_while_there_is_a_cluster(plane: Plane):
+    made = await plane.admin.call("create_service_linked_role", AWSServiceName="ecs.amazonaws.com")
+    arn = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/web"
+    cluster = ecs.Cluster(name="web", arn=arn)
+    await plane.store.transact(lambda tx: tx.put(ecs.CLUSTER, ACCOUNT, "eu-west-1", "web", cluster))
+    name = made["Role"]["RoleName"]
+    task = await plane.admin.call("delete_service_linked_role", RoleName=name)
+    status = await plane.admin.call("get_service_linked_role_deletion_status", **task)
+    assert status["Status"] == "FAILED"
+    assert status["Reason"]["RoleUsageList"] == [{"Region": "eu-west-1", "Resources": [arn]}]
+    assert (await plane.admin.call("get_role", RoleName=name))["Role"] == made["Role"]
 
 
 async def test_ordinary_role_gets_no_path_of_service_linked_ones(admin: Caller):

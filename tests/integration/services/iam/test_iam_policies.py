@@ -125,7 +125,11 @@ async def test_attached_policy_is_counted_listed_and_not_deleted(plane: Plane):
         "Cannot delete a policy attached to entities.",
         409,
     )
+    await admin.call("detach_group_policy", GroupName="team", PolicyArn=arn)
+    await admin.call("detach_role_policy", RoleName="r", PolicyArn=arn)
     await admin.call("detach_user_policy", UserName="ann", PolicyArn=arn)
+    policy = (await admin.call("get_policy", PolicyArn=arn))["Policy"]
+    assert policy["AttachmentCount"] == 0
     again = await admin.error("detach_user_policy", UserName="ann", PolicyArn=arn)
     assert again == ("NoSuchEntity", f"Policy {arn} was not found.", 404)
 
@@ -134,7 +138,12 @@ async def test_policy_that_bounds_somebody_is_not_deleted(plane: Plane):
     arn = await plane.policy("p", READ)
     await plane.admin.call("create_user", UserName="ann", PermissionsBoundary=arn)
     assert (await plane.admin.error("delete_policy", PolicyArn=arn))[0] == "DeleteConflict"
+    await plane.role("r", EC2, PermissionsBoundary=arn)
     await plane.admin.call("delete_user_permissions_boundary", UserName="ann")
+    assert (await plane.admin.error("delete_policy", PolicyArn=arn))[0] == "DeleteConflict"
+    role = (await plane.admin.call("get_role", RoleName="r"))["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == arn
+    await plane.admin.call("delete_role_permissions_boundary", RoleName="r")
     await plane.admin.call("delete_policy", PolicyArn=arn)
 
 

@@ -150,6 +150,11 @@ async def test_forced_deletion_is_immediate(secrets: Served):
         ("put_secret_value", {"SecretId": "s"}, "InvalidParameterException"),
         ("rotate_secret", {"SecretId": "s"}, "NotImplemented"),
         (
+            "create_secret",
+            {"Name": "x", "SecretString": "1", "KmsKeyId": "alias/mine"},
+            "NotImplemented",
+        ),
+        (
             "put_resource_policy",
             {"SecretId": "s", "ResourcePolicy": "{nonsense"},
             "MalformedPolicyDocumentException",

@@ -141,6 +141,10 @@ async def test_tags_are_added_listed_and_removed(ssm: Served):
         ),
         ({"Name": "exists", "Value": "x", "Type": "String"}, "ParameterAlreadyExists"),
         (
+            {"Name": "own", "Value": "x", "Type": "SecureString", "KeyId": "alias/mine"},
+            "NotImplemented",
+        ),
+        (
             {"Name": "exists", "Value": "x", "Type": "SecureString", "Overwrite": True},
             "HierarchyTypeMismatchException",
         ),
