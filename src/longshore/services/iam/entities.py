@@ -12,7 +12,7 @@ from longshore.model import iam
 from longshore.model.arn import make_arn
 from longshore.model.kind import Kind
 from longshore.policy.key_ids import unique_id
-from longshore.services.iam.failures import already_exists, no_such_entity, over_quota, validation
+from longshore.services.iam.failures import already_exists, no_such_entity, over_quota
 from longshore.services.interface import Context
 from longshore.store.interface import Reader
 
@@ -73,11 +73,6 @@ def _sentence(noun: Noun[E], name: str, *, the: bool = False) -> str:
 
 def check_free(context: Context, noun: Noun[E], name: str) -> None:
     """Raises EntityAlreadyExists where the name is taken, in whatever case."""
-    if not name.isascii():
-        raise validation(
-            f"The specified value for {noun.parameter[:1].lower()}{noun.parameter[1:]} is invalid. "
-            "It must contain only alphanumeric characters and/or the following: +=,.@_-"
-        )
     if find(context.tx, context.account, noun, name) is not None:
         raise already_exists(f"{_sentence(noun, name)} already exists.")
 

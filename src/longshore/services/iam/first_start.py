@@ -1,12 +1,11 @@
 """What IAM holds before anyone calls it: the sealing key, an administrator, the host's user."""
 
-import base64
-
 from longshore.base.ids import Ids
 from longshore.model import iam
 from longshore.model.arn import make_arn
 from longshore.model.principal import Credential
 from longshore.policy.key_ids import LONG_LIVED, access_key_id, unique_id
+from longshore.services.iam.access_keys import new_secret
 from longshore.services.iam.identity import SEALING_KEY_NAME, user_principal
 from longshore.store.interface import Transaction
 
@@ -72,7 +71,7 @@ def _ensure_user(
         if keys
         else iam.AccessKey(
             id=access_key_id(LONG_LIVED, account, ids),
-            secret=base64.b64encode(bytes.fromhex(ids.hex(60))).decode(),
+            secret=new_secret(ids),
             account=account,
             user_name=name,
             status="Active",

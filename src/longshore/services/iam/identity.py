@@ -13,6 +13,7 @@ from longshore.policy.document import Document, Kind, read_document
 from longshore.policy.evaluation import Policies, Request, evaluate
 from longshore.policy.managed import managed_document
 from longshore.policy.session import role_session, seal, unseal
+from longshore.services.iam.denial import told_resource
 from longshore.services.interface import Resource
 from longshore.store.interface import Reader, Record
 
@@ -76,7 +77,7 @@ class IamIdentity:
             raise AwsError(
                 "AccessDeniedException",
                 f"User: {principal.arn} is not authorized to perform: {action} "
-                f"on resource: {resource.arn} {decision.reason}".rstrip(),
+                f"on resource: {told_resource(action, resource.arn)} {decision.reason}".rstrip(),
             )
 
     def issue(

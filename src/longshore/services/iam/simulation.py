@@ -136,6 +136,7 @@ def _missing_keys(simulation: Simulation) -> Sequence[str]:
     """Condition keys that the policies ask about and nobody gave."""
     known = {key.lower() for key in simulation.conditions}
     known |= {key.lower() for key in principal_conditions(simulation.principal)}
+    known.add("aws:resourceaccount")
     documents = [source.document for source in simulation.sources]
     documents += [each for each in (simulation.boundary, simulation.resource) if each is not None]
     asked = {
