@@ -209,6 +209,7 @@ def _pattern(shape: Shape) -> Check | None:
 def _matches(pattern: str, value: str) -> bool:
     """Whether the whole text matches, in the Java dialect that the models are written in.
 
+    There `\\w` and its kin are ASCII; letters of other scripts are asked for by `\\p`.
     A pattern of a model that cannot be read lets everything pass.
     """
     compiled = _compiled(pattern)
@@ -226,6 +227,6 @@ def _compiled(pattern: str) -> "regex.Pattern[str] | None":
     import regex
 
     try:
-        return regex.compile(pattern)
+        return regex.compile(pattern, 0 if r"\p" in pattern else regex.ASCII)
     except regex.error:
         return None
