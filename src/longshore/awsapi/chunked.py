@@ -5,6 +5,7 @@ authorization header: transferring payload in multiple chunks", Amazon S3 API re
 import base64
 import hashlib
 import hmac
+import re
 import zlib
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from longshore.model.errors import AwsError
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-LONGEST_SIZE_DIGITS = 8
+SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 Seed = tuple[Signed, str, str]
 """The request's signature as read, its value, and the caller's secret."""
 
@@ -48,7 +49,9 @@ def open_chunks(request: HttpRequest, seed: Seed | None) -> None:
         raise AwsError("NotImplemented", f"The payload form {form} is not supported.", 501)
     chunks, trailer = _split(request.body)
     if seed is not None and form != UNSIGNED_TRAILER:
-        _verify(chunks, trailer if form == SIGNED_TRAILER else {}, seed)
+        previous = _verify(chunks, seed)
+        if form == SIGNED_TRAILER:
+            _verify_trailer(trailer, previous, seed)
     body = b"".join([chunk.data for chunk in chunks])
     _check_length(request, body)
     _check_sums(body, trailer)
@@ -62,12 +65,9 @@ def _split(body: bytes) -> tuple[list[_Chunk], dict[str, str]]:
     while not chunks or chunks[-1].data:
         end = body.find(b"\r\n", position)
         size, _, extension = body[position:end].partition(b";")
-        if end < 0 or not 0 < len(size) <= LONGEST_SIZE_DIGITS:
+        if end < 0 or SIZE.fullmatch(size) is None:
             raise _incomplete()
-        try:
-            length = int(size, 16)
-        except ValueError:
-            raise _incomplete() from None
+        length = int(size, 16)
         start = end + 2
         data = body[start : start + length]
         mark = extension.decode("latin-1").partition("chunk-signature=")[2]
@@ -87,7 +87,8 @@ def _trailer(text: bytes) -> dict[str, str]:
     return headers
 
 
-def _verify(chunks: list[_Chunk], trailer: dict[str, str], seed: Seed) -> None:
+def _verify(chunks: list[_Chunk], seed: Seed) -> str:
+    """Check each chunk's signature; gives the last one."""
     signed, previous, secret = seed
     key = signing_key(secret, signed.date, signed.region, signed.service)
     place = f"{signed.timestamp}\n{signed.scope}"
@@ -95,15 +96,21 @@ def _verify(chunks: list[_Chunk], trailer: dict[str, str], seed: Seed) -> None:
         digest = hashlib.sha256(chunk.data).hexdigest()
         text = f"AWS4-HMAC-SHA256-PAYLOAD\n{place}\n{previous}\n{EMPTY_SHA256}\n{digest}"
         previous = _expect(key, text, chunk.signature)
-    if trailer:
-        mark = trailer.get("x-amz-trailer-signature", "")
-        lines = "".join(
-            f"{name}:{value}\n"
-            for name, value in sorted(trailer.items())
-            if name != "x-amz-trailer-signature"
-        )
-        digest = hashlib.sha256(lines.encode("latin-1")).hexdigest()
-        _expect(key, f"AWS4-HMAC-SHA256-TRAILER\n{place}\n{previous}\n{digest}", mark)
+    return previous
+
+
+def _verify_trailer(trailer: dict[str, str], previous: str, seed: Seed) -> None:
+    """A trailer that was announced must be there: cut off, its checksum would not be looked at."""
+    signed, _, secret = seed
+    key = signing_key(secret, signed.date, signed.region, signed.service)
+    lines = "".join(
+        f"{name}:{value}\n"
+        for name, value in sorted(trailer.items())
+        if name != "x-amz-trailer-signature"
+    )
+    digest = hashlib.sha256(lines.encode("latin-1")).hexdigest()
+    text = f"AWS4-HMAC-SHA256-TRAILER\n{signed.timestamp}\n{signed.scope}\n{previous}\n{digest}"
+    _expect(key, text, trailer.get("x-amz-trailer-signature", ""))
 
 
 def _expect(key: bytes, text: str, given: str) -> str:

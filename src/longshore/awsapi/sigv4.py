@@ -245,7 +245,7 @@ def payload_hash(signed: Signed, request: HttpRequest) -> str:
 
 
 def _check_date(signed: Signed, now: float) -> None:
-    if not signed.timestamp.startswith(signed.date):
+    if signed.timestamp[:8] != signed.date:
         raise _mismatch(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
             f"HTTP: '{signed.date}' != '{signed.timestamp[:8]}', from '{signed.timestamp}'."

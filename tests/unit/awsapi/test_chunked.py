@@ -72,6 +72,22 @@ def test_a_signed_trailer_is_verified_with_its_checksum(parts: list[bytes]) -> N
     assert opened(SIGNED_TRAILER, body) == b"".join(parts)
 
 
+@pytest.mark.parametrize("kept", [b"", b"x-amz-checksum-crc32:AAAAAA==\r\n\r\n"])
+def test_a_signed_trailer_cannot_be_cut_off_or_replaced(kept: bytes) -> None:
+    total = base64.b64encode(zlib.crc32(b"abc").to_bytes(4, "big")).decode()
+    body = chunked([b"abc"], f"x-amz-checksum-crc32:{total}")
+    cut = body[: body.index(b"x-amz-checksum")] + kept
+    with pytest.raises(AwsError, match="SignatureDoesNotMatch"):
+        opened(SIGNED_TRAILER, cut)
+
+
+@pytest.mark.parametrize("size", [b"+3", b"-1", b"0x3", b"1_0", b" 3", b"", b"000000003"])
+def test_a_chunk_of_no_size_is_incomplete(size: bytes) -> None:
+    body = size + b"\r\nabc\r\n0\r\n\r\n"
+    with pytest.raises(AwsError, match="IncompleteBody"):
+        opened(UNSIGNED_TRAILER, body)
+
+
 def test_an_unsigned_trailer_with_a_wrong_checksum_is_refused() -> None:
     body = b"3\r\nabc\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"
     with pytest.raises(AwsError, match="BadDigest"):
