@@ -1,7 +1,8 @@
 """The gateway as `main` sees it: made of its parts, started, stopped."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
@@ -28,8 +29,9 @@ class Gateway:
         ...
         await gateway.stop()
 
-    Without a certificate there is no HTTPS. `routes` maps path prefixes to ASGI applications (see
-    `asgi.Application`); `reset` is what POST /_longshore/reset calls where `auth` is open.
+    Without a certificate there is no HTTPS; it is asked for when HTTP is served. `routes` maps
+    path prefixes to ASGI applications (see `asgi.Application`); `reset` is what POST
+    /_longshore/reset calls where `auth` is open.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Gateway:
         ids: Ids,
         installation: Installation,
         identity: Identity,
-        certificate: Certificate | None = None,
+        certificate: Callable[[], Certificate] | None = None,
         routes: Mapping[str, AsgiApp] = NO_ROUTES,
         reset: Reset | None = None,
         throttling: bool = False,
@@ -74,8 +76,11 @@ class Gateway:
 
     async def start(self) -> None:
         """Listen; raises OSError where a port is in use, having opened none."""
-        for listener in self._listeners:
-            listener.bind()
+        with contextlib.ExitStack() as bound:
+            for listener in self._listeners:
+                listener.bind()
+                bound.callback(listener.unbind)
+            bound.pop_all()
         for listener in self._listeners:
             await listener.start()
 

@@ -2,18 +2,19 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
+from longshore.base.listening import BACKLOG, listening_socket
 from longshore.gateway.asgi import AsgiApp
 from longshore.gateway.http_protocol import ApiProtocol
 
 IDLE_SECONDS = 75
 """boto3's pools keep connections for long; uvicorn's own 5 s would break them."""
 GRACE_SECONDS = 5
-BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,16 @@ class Certificate:
 class Listener:
     """One listening socket and what serves it. Signals are left to `main`.
 
-    Lifecycle: `bind` (raises OSError where the port is taken), `start`, `stop`.
+    Lifecycle: `bind` (raises OSError where the port is taken), `start`, `stop`; or `unbind`
+    instead of `start`. `certificate` is called by `start`, in a thread: it may make one.
     """
 
     def __init__(
-        self, app: AsgiApp, host: str, port: int, certificate: Certificate | None = None
+        self,
+        app: AsgiApp,
+        host: str,
+        port: int,
+        certificate: Callable[[], Certificate] | None = None,
     ) -> None:
         self._config = uvicorn.Config(
             app,
@@ -47,29 +53,33 @@ class Listener:
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
             backlog=BACKLOG,
-            ssl_certfile=certificate.certificate if certificate is not None else None,
-            ssl_keyfile=certificate.key if certificate is not None else None,
         )
         self._server = uvicorn.Server(self._config)
         self._address = (host, port)
+        self._certificate = certificate
         self._socket: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
 
     def bind(self) -> int:
-        """Take the port; gives its number (of use where 0 was asked for)."""
-        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        # Named as TCP, so that event loops turn Nagle's algorithm off on what it accepts.
-        self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(self._address)
+        """Take the port and let clients wait; gives its number (of use where 0 was asked for)."""
+        self._socket = listening_socket(*self._address)
         port: int = self._socket.getsockname()[1]
         return port
+
+    def unbind(self) -> None:
+        """Give the port back."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     async def start(self) -> None:
         """Serve until `stop`; returns once connections are accepted."""
         if self._socket is None:
             self.bind()
         assert self._socket is not None
+        if self._certificate is not None:
+            found = await asyncio.to_thread(self._certificate)
+            self._config.ssl_certfile, self._config.ssl_keyfile = found.certificate, found.key
         self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
         await self._server.startup([self._socket])

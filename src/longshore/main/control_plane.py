@@ -2,27 +2,28 @@
 
 import asyncio
 import contextlib
-import os
 import signal
+import socket
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
-from longshore.base.authority import Authority
 from longshore.base.clock import SystemClock
 from longshore.base.ids import RandomIds
 from longshore.base.installation import Installation, load_installation
+from longshore.base.listening import listening_socket
 from longshore.base.logs import configure_logs, logger
 from longshore.controllers.interface import Surroundings
-from longshore.controllers.loop import run_controllers
-from longshore.controllers.registry import controllers
 from longshore.gateway.gateway import Gateway
 from longshore.gateway.server import Certificate
 from longshore.main.first_start import prepare
 from longshore.main.services import Offer, open_offer
 from longshore.model.kinds import KINDS
 from longshore.services.iam.identity import IamIdentity
+from longshore.services.interface import Identity
 from longshore.store import open_store
 from longshore.store.interface import Store
 
@@ -30,16 +31,22 @@ log = logger(__name__)
 
 
 async def serve(installation: Installation, stopping: asyncio.Event) -> None:
-    """Serve until `stopping`; everything that was started has ended when this returns."""
+    """Serve until `stopping`; everything that was started has ended when this returns.
+
+    The API comes first, the rest once it answers; ports are taken at once, so that who comes
+    earlier waits and is not refused.
+    """
     clock, ids = SystemClock(), RandomIds()
-    store = await open_store(store_url(installation), KINDS, clock)
-    surroundings = Surroundings(store=store, clock=clock, ids=ids, installation=installation)
-    await prepare(surroundings)
-    identity = IamIdentity(ids)
-    authority = Authority.load_or_create(installation.data_dir / "ca", "Longshore CA")
     async with contextlib.AsyncExitStack() as stack:
+        registry = stack.enter_context(
+            listening_socket(installation.listen, installation.registry_port)
+        )
+        store = await open_store(store_url(installation), KINDS, clock)
         stack.push_async_callback(store.close)
-        offer = await open_offer(surroundings, identity, authority, stack)
+        surroundings = Surroundings(store=store, clock=clock, ids=ids, installation=installation)
+        await prepare(surroundings)
+        identity = IamIdentity(ids)
+        offer = open_offer(surroundings, identity, stack)
         gateway = Gateway(
             services=offer.services,
             store=store,
@@ -47,14 +54,14 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
             ids=ids,
             installation=installation,
             identity=identity,
-            certificate=_certificate(installation, authority),
+            certificate=lambda: _certificate(installation),
             routes=offer.routes,
             reset=lambda: reset(store, surroundings),
         )
         await gateway.start()
         stack.push_async_callback(gateway.stop)
         log.info("the control plane serves", port=installation.port)
-        await _until(stopping, surroundings, offer)
+        await _until(stopping, _run_background(surroundings, identity, offer, registry))
 
 
 async def reset(store: Store, surroundings: Surroundings) -> None:
@@ -63,11 +70,11 @@ async def reset(store: Store, surroundings: Surroundings) -> None:
     await prepare(surroundings)
 
 
-async def _until(stopping: asyncio.Event, surroundings: Surroundings, offer: Offer) -> None:
-    """Run the controllers until told to stop; if one of the loops ends by itself, so does this."""
-    loops = asyncio.create_task(_run_loops(surroundings, offer))
+async def _until(stopping: asyncio.Event, running: Coroutine[Any, Any, None]) -> None:
+    """Run until told to stop; if what runs ends by itself, so does this, with its error."""
+    background = asyncio.create_task(running)
     stop = asyncio.create_task(stopping.wait())
-    everything = [loops, stop]
+    everything: list[asyncio.Task[Any]] = [background, stop]
     done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
     for task in everything:
         task.cancel()
@@ -76,28 +83,30 @@ async def _until(stopping: asyncio.Event, surroundings: Surroundings, offer: Off
         await task
 
 
-async def _run_loops(surroundings: Surroundings, offer: Offer) -> None:
-    async with asyncio.TaskGroup() as group:
-        group.create_task(offer.sessions.run())
-        group.create_task(
-            run_controllers(
-                controllers(surroundings, offer.log_store),
-                surroundings,
-                holder=f"{os.uname().nodename}/{os.getpid()}",
-                shared=bool(surroundings.installation.store),
-            )
-        )
+async def _run_background(
+    surroundings: Surroundings, identity: Identity, offer: Offer, registry: socket.socket
+) -> None:
+    run = await asyncio.to_thread(_load_background)
+    await run(surroundings, identity, offer, registry)
+
+
+def _load_background() -> Callable[
+    [Surroundings, Identity, Offer, socket.socket], Coroutine[Any, Any, None]
+]:
+    from longshore.main.background import run
+
+    return run
+
+
+def _certificate(installation: Installation) -> Certificate:
+    from longshore.main.background import endpoint_certificate
+
+    return endpoint_certificate(installation)
 
 
 def store_url(installation: Installation) -> str:
     """Where the installation keeps its records."""
     return installation.store or f"sqlite://{installation.data_dir}/state.db"
-
-
-def _certificate(installation: Installation, authority: Authority) -> Certificate:
-    names = ["localhost", f"*.{installation.region}.{installation.domain}"]
-    certificate, key = authority.certificate(names, ["127.0.0.1", "169.254.170.100"])
-    return Certificate(certificate, key)
 
 
 def main() -> None:

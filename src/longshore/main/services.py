@@ -4,13 +4,11 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from longshore.base.authority import Authority
 from longshore.base.sealing import Sealer
 from longshore.blobs import FileBlobs
 from longshore.controllers.interface import Surroundings
 from longshore.controllers.session import AgentSessions
 from longshore.gateway.asgi import AsgiApp
-from longshore.registry import Parts, running_registry
 from longshore.services import ec2, ecr, ecs, iam, logs, secretsmanager, ssm, sts
 from longshore.services.interface import Identity, Service
 from longshore.telemetry.interface import LogStore
@@ -28,13 +26,11 @@ class Offer:
     routes: Mapping[str, AsgiApp]
     sessions: AgentSessions
     log_store: LogStore
+    blobs: FileBlobs
 
 
-async def open_offer(
-    surroundings: Surroundings,
-    identity: Identity,
-    authority: Authority,
-    stack: contextlib.AsyncExitStack,
+def open_offer(
+    surroundings: Surroundings, identity: Identity, stack: contextlib.AsyncExitStack
 ) -> Offer:
     """Open everything that the services stand on; `stack` closes it again."""
     data_dir = surroundings.installation.data_dir
@@ -42,15 +38,6 @@ async def open_offer(
     stack.push_async_callback(log_store.close)
     blobs = FileBlobs(data_dir / "registry", surroundings.clock.now)
     sealer = Sealer.load_or_create(data_dir / "sealing.key")
-    parts = Parts(
-        installation=surroundings.installation,
-        store=surroundings.store,
-        blobs=blobs,
-        identity=identity,
-        clock=surroundings.clock,
-        ids=surroundings.ids,
-    )
-    await stack.enter_async_context(running_registry(parts, authority))
     sessions = AgentSessions(surroundings, identity)
     return Offer(
         services=[
@@ -66,4 +53,5 @@ async def open_offer(
         routes={"/ws": sessions.acs, "/tcs": sessions.tcs},
         sessions=sessions,
         log_store=log_store,
+        blobs=blobs,
     )

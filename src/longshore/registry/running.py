@@ -1,6 +1,7 @@
 """The registry as the control plane runs it: the server and the loops that belong to it."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,10 +22,16 @@ _log = logger(__name__)
 
 @asynccontextmanager
 async def running_registry(
-    parts: Parts, authority: Authority, etc: Path = Path("/etc")
+    parts: Parts,
+    authority: Authority,
+    etc: Path = Path("/etc"),
+    listening: socket.socket | None = None,
 ) -> AsyncIterator[RegistryServer]:
-    """Serve, keep names resolving, expire images and collect garbage, until left."""
-    server = RegistryServer(application(parts), parts.installation, authority)
+    """Serve, keep names resolving, expire images and collect garbage, until left.
+
+    `listening` is the registry's port, where it has been opened already.
+    """
+    server = RegistryServer(application(parts), parts.installation, authority, listening)
     await server.start()
     loops = [
         asyncio.create_task(

@@ -4,6 +4,7 @@ Measured in benchmarks/registry.py; docs/decisions/0060-registry-server.md has t
 """
 
 import asyncio
+import socket
 import ssl
 
 import msgspec
@@ -15,6 +16,7 @@ from uvicorn.server import ServerState
 from longshore.awsapi.model import DATA
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
+from longshore.base.listening import BACKLOG, listening_socket
 from longshore.base.logs import logger
 
 MAX_HEAD = 128 * 1024
@@ -29,11 +31,19 @@ _log = logger(__name__)
 
 
 class RegistryServer:
-    """Serves an application on `installation.listen`, port `installation.registry_port`."""
+    """Serves an application on `installation.listen`, port `installation.registry_port`.
+
+    `listening` is that port's socket, where it has been opened already.
+    """
 
     def __init__(
-        self, application: Starlette, installation: Installation, authority: Authority
+        self,
+        application: Starlette,
+        installation: Installation,
+        authority: Authority,
+        listening: socket.socket | None = None,
     ) -> None:
+        self._socket = listening
         self._installation = installation
         self._authority = authority
         self._config = Config(
@@ -58,11 +68,11 @@ class RegistryServer:
         self._load_certificate()
         self._server = await asyncio.get_running_loop().create_server(
             self._protocol,
-            self._installation.listen,
-            self._installation.registry_port,
+            sock=self._socket
+            or listening_socket(self._installation.listen, self._installation.registry_port),
             ssl=self._context,
             ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            backlog=1024,
+            backlog=BACKLOG,
         )
 
     async def close(self) -> None:

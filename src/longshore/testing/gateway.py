@@ -242,7 +242,7 @@ async def start_gateway(
         ids=RandomIds(),
         installation=installation,
         identity=identity,
-        certificate=Certificate(*certificate),
+        certificate=lambda: Certificate(*certificate),
         routes=routes or {},
         **changes,
     )

@@ -1,0 +1,55 @@
+"""What the control plane runs behind its API: the registry and the controllers, and certificates.
+
+Imported once the API answers, since no first answer needs what it brings (X.509, numpy…).
+"""
+
+import asyncio
+import os
+import socket
+
+from longshore.base.authority import Authority
+from longshore.base.installation import Installation
+from longshore.controllers.interface import Surroundings
+from longshore.controllers.loop import run_controllers
+from longshore.controllers.registry import controllers
+from longshore.gateway.server import Certificate
+from longshore.main.services import Offer
+from longshore.registry import Parts, running_registry
+from longshore.services.interface import Identity
+
+
+def endpoint_certificate(installation: Installation) -> Certificate:
+    """The certificate of the endpoint's HTTPS, made where there is none that lasts."""
+    names = ["localhost", f"*.{installation.region}.{installation.domain}"]
+    addresses = ["127.0.0.1", "169.254.170.100"]
+    certificate, key = _authority(installation).certificate(names, addresses)
+    return Certificate(certificate, key)
+
+
+async def run(
+    surroundings: Surroundings, identity: Identity, offer: Offer, registry: socket.socket
+) -> None:
+    """Run everything until cancelled; `registry` is the socket to serve the registry on."""
+    parts = Parts(
+        installation=surroundings.installation,
+        store=surroundings.store,
+        blobs=offer.blobs,
+        identity=identity,
+        clock=surroundings.clock,
+        ids=surroundings.ids,
+    )
+    authority = _authority(surroundings.installation)
+    async with running_registry(parts, authority, listening=registry), asyncio.TaskGroup() as group:
+        group.create_task(offer.sessions.run())
+        group.create_task(
+            run_controllers(
+                controllers(surroundings, offer.log_store),
+                surroundings,
+                holder=f"{os.uname().nodename}/{os.getpid()}",
+                shared=bool(surroundings.installation.store),
+            )
+        )
+
+
+def _authority(installation: Installation) -> Authority:
+    return Authority.load_or_create(installation.data_dir / "ca", "Longshore CA")
