@@ -23,6 +23,11 @@ TRUST_TASKS = json.dumps(
     }
 )
 EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+CREATE_LOG_GROUPS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "logs:CreateLogGroup", "Resource": "*"}],
+}
+"""What AWS's policy lacks and `awslogs-create-group` needs."""
 RUNNING_SECONDS = 60
 
 
@@ -73,7 +78,7 @@ class Cloud:
         return self.iam.get_role(RoleName=name)["Role"]["Arn"]
 
     def execution_role(self):
-        return self.role("execution", [EXECUTION_POLICY])
+        return self.role("execution", [EXECUTION_POLICY], [CREATE_LOG_GROUPS])
 
     def default_vpc(self):
         filters = [{"Name": "is-default", "Values": ["true"]}]

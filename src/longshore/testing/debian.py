@@ -13,16 +13,20 @@ BASE = (
 LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/locale/", "/usr/share/lintian/")
 
 
-def files_of(packages: Iterable[str], further: Iterable[str] = ()) -> dict[str, Path]:
+def files_of(
+    packages: Iterable[str], further: Iterable[str] = (), without: Iterable[str] = ()
+) -> dict[str, Path]:
     """Files of these installed packages, and every shared library that they need.
 
-    Target in the image → file on this machine. `further` names files to add, with their libraries.
+    Target in the image → file on this machine. `further` names files to add, with their libraries;
+    of the packages' files, those with a part of `without` in their path are left out.
     """
-    wanted = [*further, *(path for package in packages for path in _listed(package))]
-    found = {path: Path(path) for path in (*BASE, *wanted) if Path(path).is_file()}
+    listed = [path for package in packages for path in _listed(package)]
+    wanted = [*further, *(path for path in listed if not any(part in path for part in without))]
+    found = {path: Path(path).resolve() for path in (*BASE, *wanted) if Path(path).is_file()}
     for target in list(found):
         for library in _libraries(found[target]):
-            found.setdefault(library, Path(library))
+            found.setdefault(library, Path(library).resolve())
     return found
 
 
