@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -201,33 +201,35 @@ def delete_policy(context: Context, request: "t.DeletePolicyRequestTypeDef") -> 
 
 def list_policies(context: Context, request: "t.ListPoliciesRequestTypeDef") -> Response:
     prefix = request.get("PathPrefix", "/")
-    shapes = [
-        shape
-        for shape in _all(context, request.get("Scope", "All"))
-        if shape["Path"].startswith(prefix) and _used(shape, request)
+    arns = [
+        arn
+        for arn in _all_arns(context, request.get("Scope", "All"))
+        if path_and_name(arn)[0].startswith(prefix) and _is_used(context, arn, request)
     ]
-    given, more = page(shapes, lambda shape: str(shape["Arn"]), request)
-    return {"Policies": given, **more}
+    given, more = page(arns, str, request)
+    return {"Policies": [_shape_of(context, arn) for arn in given], **more}
 
 
-def _all(context: Context, scope: str) -> Iterable[Shape]:
-    if scope != "Local":
-        for arn in managed_arns():
-            yield aws_shape(context, arn)
-    if scope != "AWS":
-        for record in context.tx.scan(iam.POLICY, context.account, ""):
-            yield policy_shape(context, record.value)
+def _all_arns(context: Context, scope: str) -> list[str]:
+    aws = managed_arns() if scope != "Local" else []
+    if scope == "AWS":
+        return aws
+    return aws + [record.key.name for record in context.tx.scan(iam.POLICY, context.account, "")]
 
 
-def _used(shape: Shape, request: Any) -> bool:
+def _is_used(context: Context, arn: str, request: Any) -> bool:
     """Whether `OnlyAttached` and `PolicyUsageFilter` let the policy through."""
-    attached, boundary = shape["AttachmentCount"], shape["PermissionsBoundaryUsageCount"]
     usage = request.get("PolicyUsageFilter", "")
     if usage == "PermissionsBoundary":
-        return bool(boundary)
+        return bounded(context.tx, context.account, arn) > 0
     if usage == "PermissionsPolicy" or request.get("OnlyAttached"):
-        return bool(attached)
+        return attachments(context.tx, context.account, arn) > 0
     return True
+
+
+def _shape_of(context: Context, arn: str) -> Shape:
+    own = find_own(context.tx, context.account, arn)
+    return policy_shape(context, own) if own is not None else aws_shape(context, arn)
 
 
 def keep_versions(context: Context, policy: iam.Policy, **changes: Any) -> None:
