@@ -21,6 +21,8 @@ SEALING_KEY_NAME = "session"
 COMPILED_PRINCIPALS = 10_000
 TRUST_ACTIONS = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"})
 """What a role's trust policy must allow, whatever identity policies say."""
+FEDERATED_USERS = "arn:aws:sts::"
+"""GetFederationToken's, who have no trust policy."""
 INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105 - a sentence
 EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105 - a sentence
 
@@ -64,7 +66,7 @@ class IamIdentity:
         if _is_barred(principal, action):
             raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
         policies = self._policies(reader, principal)
-        trust = action in TRUST_ACTIONS
+        trust = action in TRUST_ACTIONS and not resource.arn.startswith(FEDERATED_USERS)
         if trust or resource_policy is not None:
             kind = Kind.TRUST if trust else Kind.RESOURCE
             policies = replace(
@@ -95,6 +97,8 @@ class IamIdentity:
 
     def _policies(self, reader: Reader, principal: Principal) -> Policies:
         sources = list(_sources(reader, principal))
+        if not sources and _is_of_entity(principal):
+            raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
         stamp = tuple((s.key.name, s.revision) for s in sources)
         who = (principal.account, principal.kind, principal.user_name, principal.role_arn)
         key = (*who, principal.session_policies)
@@ -131,8 +135,12 @@ def _is_gone(reader: Reader, principal: Principal) -> bool:
 
     Otherwise resources' policies that name it by ARN would let its sessions in until they expire.
     """
-    is_of_entity = bool(principal.user_name or principal.role_arn)
-    return is_of_entity and _entity(reader, principal) is None
+    return _is_of_entity(principal) and _entity(reader, principal) is None
+
+
+def _is_of_entity(principal: Principal) -> bool:
+    """Whether a user or role of IAM stands behind it, unlike root and services."""
+    return bool(principal.user_name or principal.role_arn)
 
 
 def sealing_key(reader: Reader) -> bytes:

@@ -1,5 +1,6 @@
 """Makes the credentials of sessions."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -69,9 +70,17 @@ def too_large(reason: str) -> AwsError:
 def packed_size(request: Mapping[str, Any]) -> int:
     """How much of the room for session policies and tags is used, in percent.
 
-    AWS packs them in a form that it does not publish; this counts their characters.
+    AWS packs them in a form that it does not publish; this counts what deflate makes of them.
+    Raises PackedPolicyTooLarge.
     """
-    used = len(request.get("Policy") or "")
-    used += sum(len(each.get("arn", "")) for each in request.get("PolicyArns") or ())
-    used += sum(len(tag["Key"]) + len(tag["Value"]) for tag in request.get("Tags") or ())
-    return min(100, -(-used * 100 // SESSION_POLICY_BYTES))
+    parts = [request.get("Policy") or ""]
+    parts += [each.get("arn", "") for each in request.get("PolicyArns") or ()]
+    parts += [tag[half] for tag in request.get("Tags") or () for half in ("Key", "Value")]
+    used = len(zlib.compress("\n".join(parts).encode()))
+    percent = -(-used * 100 // SESSION_POLICY_BYTES)
+    if percent > 100:
+        raise AwsError(
+            "PackedPolicyTooLarge",
+            f"Packed size of session policies and tags consumes {percent}% of allotted space.",
+        )
+    return percent

@@ -36,6 +36,9 @@ def get_session_token(context: Context, request: "GetSessionTokenRequestTypeDef"
 def get_federation_token(context: Context, request: "GetFederationTokenRequestTypeDef") -> Response:
     _check_caller(context, "GetFederationToken")
     name, caller = request["Name"], context.principal
+    if request.get("Tags"):
+        (resource,) = federated_user(context, request)
+        context.authorize("sts:TagSession", resource.arn)
     principal = Principal(
         account=caller.account,
         arn=make_arn("sts", "", caller.account, f"federated-user/{name}"),

@@ -1,5 +1,6 @@
 """Security Token Service, as boto3 sees it."""
 
+import secrets
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -16,12 +17,18 @@ from integration.services.sts.sts_plane import (
     trusting,
 )
 
+from longshore.base.ids import RandomIds
 from longshore.model import iam
+from longshore.model.errors import AwsError
+from longshore.model.principal import Principal
 from longshore.policy.session import role_session
+from longshore.services.iam.identity import IamIdentity
+from longshore.services.interface import Resource
 
 ANYONE_HERE = {"AWS": ACCOUNT}
 ASSUME = allow("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
 FULL_TRUST = trusting(ANYONE_HERE, "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
+PLAIN = allow("sts:GetFederationToken")
 INVALID = ("InvalidClientTokenId", "The security token included in the request is invalid.")
 
 
@@ -449,6 +456,52 @@ async def test_sessions_end_with_their_role_or_user(plane: Plane):
     await plane.user("ann", allow("*"))
     for session in (own, guest):
         assert await session.error("get_caller_identity") == INVALID
+
+
+async def test_who_is_gone_is_let_in_by_no_resource_either(plane: Plane):
+    await plane.user("ann", allow("*"))
+    principal = Principal(
+        account=ACCOUNT,
+        arn=f"arn:aws:iam::{ACCOUNT}:user/ann",
+        user_id="AIDAOFALONGTIMEAGOXXX",
+        kind="user",
+        user_name="ann",
+    )
+    named = document(trusting({"AWS": principal.arn}, "ecr:*", Resource="*"))
+    repository = Resource(arn=f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/web")
+    with pytest.raises(AwsError, match="InvalidClientTokenId"):
+        IamIdentity(RandomIds()).authorize(
+            plane.store.reader, principal, "ecr:BatchGetImage", repository, {}, named
+        )
+
+
+async def test_session_tags_of_a_federated_user_need_a_permission_of_their_own(plane: Plane):
+    condition = {"StringEquals": {"aws:PrincipalTag/Team": "web"}}
+    both = allow("sts:GetFederationToken", "sts:TagSession"), allow("ssm:*", Condition=condition)
+    ann, bob = await plane.user("ann", *both), await plane.user("bob", both[1], PLAIN)
+    call = {
+        "Name": "guest",
+        "Tags": [{"Key": "Team", "Value": "web"}],
+        "Policy": document(allow("ssm:*")),
+    }
+    guest = await ann.session("get_federation_token", **call)
+    assert await guest.may("describe_parameters", "ssm")
+    code, message = await bob.error("get_federation_token", **call)
+    assert code == "AccessDenied"
+    assert message.endswith("because no identity-based policy allows the sts:TagSession action")
+
+
+async def test_session_policies_and_tags_have_room_for_so_much(plane: Plane):
+    ann = await plane.user("ann", ASSUME)
+    role = await plane.role("deploy", FULL_TRUST)
+    tags = [{"Key": f"key{n}", "Value": secrets.token_hex(64)} for n in range(50)]
+    code, message = await ann.error(
+        "assume_role", RoleArn=role.arn, RoleSessionName="ci", Tags=tags
+    )
+    assert code == "PackedPolicyTooLarge"
+    assert message.startswith("Packed size of session policies and tags consumes ")
+    answer = await ann.call("assume_role", RoleArn=role.arn, RoleSessionName="ci", Tags=tags[:5])
+    assert 0 < answer["PackedPolicySize"] <= 100
 
 
 async def test_a_changed_role_changes_its_sessions_at_once(plane: Plane):
