@@ -12,6 +12,7 @@ import pytest
 
 from longshore.components import ComponentMissing, locate
 from longshore.registry.clients import uninstall
+from longshore.testing.docker import DockerEngine
 from longshore.testing.images import busybox_files, make_image
 from longshore.testing.registry import RunningRegistry
 from longshore.testing.wait import wait_until
@@ -149,6 +150,25 @@ def test_podman_logs_in_pulls_and_pushes(host: Host) -> None:
     host.run(*podman, "tag", f"{host.uri}:base", f"{host.uri}:podman")
     host.run(*podman, "push", *policy, f"{host.uri}:podman")
     assert host.inspect("podman")["Architecture"] == host.inspect("base")["Architecture"]
+
+
+def test_docker_logs_in_pulls_tags_and_pushes(host: Host, tmp_path: Path) -> None:
+    installed("dockerd")
+    host.push_with_skopeo("base")
+    engine = DockerEngine(tmp_path / "docker")
+    try:
+        user, _, password = host.credentials.partition(":")
+        registry = host.uri.partition("/")[0]
+        engine.docker("login", "-u", user, "--password-stdin", registry, told=password.encode())
+        engine.docker("pull", f"{host.uri}:base")
+        engine.docker("tag", f"{host.uri}:base", f"{host.uri}:docker")
+        engine.docker("push", f"{host.uri}:docker")
+        assert engine.docker("run", "--rm", "--network=none", f"{host.uri}:docker") == (
+            host.directory.name
+        )
+    finally:
+        engine.close()
+    assert host.inspect("docker")["Architecture"]
 
 
 @pytest.fixture
