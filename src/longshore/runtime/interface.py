@@ -141,6 +141,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     environment: Sequence[str] = ()
     """`NAME=value`, the image's already merged in."""
     working_directory: str = ""
+    hostname: str = ""
+    """Empty: the sandbox's."""
     user: str = ""
     """`user`, `uid`, `user:group`, as in a Dockerfile; names are looked up in the image."""
     limits: Limits = Limits()

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
+from longshore.base.logs import logger
 from longshore.runtime.containerd.generated import (
     containers_pb2,
     content_pb2,
@@ -23,6 +25,19 @@ RECONNECT_SECONDS = 0.05
 AWAY_SECONDS = 60.0
 """How long a call waits for a containerd that is not there."""
 MAX_MESSAGE_BYTES = 64 * 2**20
+KEPT = {"containerd.io/gc.root": "longshore"}
+"""Labels of what containerd's garbage collector leaves alone: a container's snapshot comes before
+the container's record, which alone would hold it."""
+FINAL = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.PERMISSION_DENIED,
+    }
+)
+"""What asking again does not change."""
+
+log = logger(__name__)
 
 
 class Containerd:
@@ -56,13 +71,15 @@ class Containerd:
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
-        deadline = asyncio.get_running_loop().time() + AWAY_SECONDS
+        clock = asyncio.get_running_loop().time
+        deadline: float | None = None
         while True:
             try:
                 answer: M = await unary(request, metadata=self._metadata, timeout=seconds)
             except grpc.aio.AioRpcError as error:
-                away = error.code() == grpc.StatusCode.UNAVAILABLE
-                if not away or asyncio.get_running_loop().time() > deadline:
+                # Counted from when it went away: a call may have lasted for days before that.
+                deadline = deadline or clock() + AWAY_SECONDS
+                if error.code() != grpc.StatusCode.UNAVAILABLE or clock() > deadline:
                     raise
                 await asyncio.sleep(RECONNECT_SECONDS)
             else:
@@ -99,16 +116,20 @@ class Containerd:
             raise
         return answer.image
 
-    async def prepare(self, snapshotter: str, key: str, parent: str) -> None:
-        """A writable snapshot on top of `parent`; nothing happens where it is there."""
+    async def prepare(self, snapshotter: str, key: str, parent: str) -> list[Any]:
+        """A writable snapshot on top of `parent`, new or there already; its mounts."""
         request = snapshots_pb2.PrepareSnapshotRequest(
-            snapshotter=snapshotter, key=key, parent=parent
+            snapshotter=snapshotter, key=key, parent=parent, labels=KEPT
         )
         try:
-            await self.call("snapshots", "Prepare", request, snapshots_pb2.PrepareSnapshotResponse)
+            answer = await self.call(
+                "snapshots", "Prepare", request, snapshots_pb2.PrepareSnapshotResponse
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() != grpc.StatusCode.ALREADY_EXISTS:
                 raise
+            return await self.mounts(snapshotter, key)
+        return list(answer.mounts)
 
     async def mounts(self, snapshotter: str, key: str) -> list[Any]:
         """The mounts that make up a snapshot."""
@@ -170,11 +191,22 @@ class Containerd:
         return {process.id: process for process in answer.tasks}
 
     async def wait(self, container_id: str, exec_id: str = "") -> tasks_pb2.WaitResponse | None:
-        """Return when the process has ended; None where there is no such process."""
+        """Return when the process has ended; None where there is no such process.
+
+        A containerd or shim that dies meanwhile ends no process: the question is put again for as
+        long as it takes.
+        """
         request = tasks_pb2.WaitRequest(container_id=container_id, exec_id=exec_id)
-        return await self._unless_missing(
-            "tasks", "Wait", request, tasks_pb2.WaitResponse, seconds=None
-        )
+        while True:
+            try:
+                return await self._unless_missing(
+                    "tasks", "Wait", request, tasks_pb2.WaitResponse, seconds=None
+                )
+            except grpc.aio.AioRpcError as error:
+                if error.code() in FINAL:
+                    raise
+                log.info("waiting again", container=container_id, reason=error.details())
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     async def kill(
         self, container_id: str, number: int, exec_id: str = "", everything: bool = False
@@ -187,6 +219,12 @@ class Containerd:
     async def remove_task(self, container_id: str) -> None:
         request = tasks_pb2.DeleteTaskRequest(container_id=container_id)
         await self._unless_missing("tasks", "Delete", request, tasks_pb2.DeleteResponse)
+
+    async def metrics(self, container_id: str) -> AnyMessage | None:
+        """What the shim counts of a container; None where it runs no more."""
+        request = tasks_pb2.MetricsRequest(filters=[f"id=={container_id}"])
+        answer = await self._unless_missing("tasks", "Metrics", request, tasks_pb2.MetricsResponse)
+        return answer.metrics[0].data if answer is not None and answer.metrics else None
 
     async def _unless_missing(
         self,

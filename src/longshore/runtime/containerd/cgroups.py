@@ -13,6 +13,8 @@ ROOT = Path("/sys/fs/cgroup")
 VERSION_1 = ("cpu", "cpuacct", "memory", "pids", "freezer", "devices", "blkio", "systemd")
 CPU_PERIOD = 100_000
 LEAVE_SECONDS = 5.0
+NO_LIMIT = 2**60
+"""Version 1 says a number of this size where there is no limit."""
 
 
 class Cgroups:
@@ -60,6 +62,19 @@ class Cgroups:
             events = _fields(self._directory("memory", path) / "memory.oom_control")
         return int(events.get("oom_kill", "0")) > 0
 
+    def memory(self, path: str) -> tuple[int, int]:
+        """Bytes in use and their limit (0: none) of a cgroup; zeros where it is gone."""
+        if self.version == 2:
+            directory, names = self._root / path.strip("/"), ("memory.current", "memory.max")
+        else:
+            directory = self._directory("memory", path)
+            names = ("memory.usage_in_bytes", "memory.limit_in_bytes")
+        try:
+            used, limit = ((directory / name).read_text().strip() for name in names)
+        except OSError:
+            return 0, 0
+        return int(used), 0 if limit == "max" or int(limit) >= NO_LIMIT else int(limit)
+
     def statistics(self, path: str) -> Statistics | None:
         """Counters of a cgroup; None where it is gone."""
         try:
@@ -76,7 +91,7 @@ class Cgroups:
         return Statistics(
             cpu_nanoseconds=int((self._directory("cpuacct", path) / "cpuacct.usage").read_text()),
             memory_bytes=max(0, usage - inactive),
-            memory_limit_bytes=int((memory / "memory.limit_in_bytes").read_text()),
+            memory_limit_bytes=self.memory(path)[1],
             read_bytes=read,
             written_bytes=written,
             pids=int((self._directory("pids", path) / "pids.current").read_text()),
@@ -85,11 +100,10 @@ class Cgroups:
     def _statistics_2(self, path: str) -> Statistics:
         directory = self._root / path.strip("/")
         inactive = int(_fields(directory / "memory.stat").get("inactive_file", "0"))
-        limit = (directory / "memory.max").read_text().strip()
         return Statistics(
             cpu_nanoseconds=int(_fields(directory / "cpu.stat").get("usage_usec", "0")) * 1000,
             memory_bytes=max(0, int((directory / "memory.current").read_text()) - inactive),
-            memory_limit_bytes=0 if limit == "max" else int(limit),
+            memory_limit_bytes=self.memory(path)[1],
             pids=int((directory / "pids.current").read_text()),
         )
 

@@ -24,6 +24,14 @@ PLUGINS_LEFT_OUT = (
     "io.containerd.nri.v1.nri",
 )
 
+GVISOR_SETTINGS = """\
+[runsc_config]
+# Shows what a container may use, and counts what it does use.
+in-sandbox-cgroup = "v2"
+# CAP_NET_RAW is among the capabilities that ECS leaves a container; the VPC checks addresses.
+net-raw = "true"
+"""
+
 
 def socket_path(installation: Installation) -> Path:
     return installation.run_dir / "containerd.sock"
@@ -37,6 +45,16 @@ def namespace(installation: Installation) -> str:
 def directory(installation: Installation) -> Path:
     """What containerd and the runtime keep."""
     return installation.data_dir / "containerd"
+
+
+def gvisor_settings(home: Path) -> Path:
+    """The settings of gVisor's shim, as this version wants them; their path."""
+    path = home / "gvisor.toml"
+    if not path.exists() or path.read_text() != GVISOR_SETTINGS:
+        draft = path.with_suffix(".new")
+        draft.write_text(GVISOR_SETTINGS)
+        draft.replace(path)
+    return path
 
 
 def write_configuration(installation: Installation, programs: Path) -> Path:
@@ -57,6 +75,7 @@ disabled_plugins = [{left_out}]
   address = "{socket_path(installation)}.ttrpc"
 """
     )
+    gvisor_settings(home)
     pause = home / "pause"
     pause.mkdir(exist_ok=True)
     (pause / "proc").mkdir(exist_ok=True)

@@ -3,27 +3,30 @@
 import asyncio
 import contextlib
 import json
-import os
-import shutil
-import signal as signals
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import grpc
 import msgspec
-from google.protobuf.empty_pb2 import Empty
 
 from longshore.base.installation import Installation
 from longshore.base.logs import logger
 from longshore.runtime.containerd import daemon, pulling, users
 from longshore.runtime.containerd.api import Containerd
 from longshore.runtime.containerd.cgroups import Cgroups
-from longshore.runtime.containerd.generated import containers_pb2, task_pb2, tasks_pb2, types_pb2
+from longshore.runtime.containerd.generated import (
+    containers_pb2,
+    runtime_options_pb2,
+    task_pb2,
+    tasks_pb2,
+    types_pb2,
+)
+from longshore.runtime.containerd.host import device_nodes, held_capabilities
+from longshore.runtime.containerd.memory import MemoryWatch
+from longshore.runtime.containerd.processes import LOST_CODE, Processes
 from longshore.runtime.containerd.pulling import SNAPSHOTTER, Unpacked
-from longshore.runtime.containerd.spec import container_spec, pause_spec
+from longshore.runtime.containerd.spec import Host, container_spec, pause_spec
 from longshore.runtime.interface import (
     ContainerSpec,
     ContainerState,
@@ -37,10 +40,12 @@ from longshore.runtime.interface import (
 
 SHIMS = {"runc": "io.containerd.runc.v2", "gvisor": "io.containerd.runsc.v1"}
 SPEC_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
-PROCESS_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/Process"
+OPTIONS_TYPE = "runtimeoptions.v1.Options"
+GVISOR_OPTIONS = "io.containerd.runsc.v1.options"
 SANDBOX_LABEL = "longshore/sandbox"
 ISOLATION_LABEL = "longshore/isolation"
 PAUSE_LABEL = "longshore/pause"
+LOGS_LABEL = "longshore/log-directory"
 STATUSES = {
     task_pb2.CREATED: "created",
     task_pb2.RUNNING: "running",
@@ -48,9 +53,6 @@ STATUSES = {
     task_pb2.PAUSING: "running",
     task_pb2.STOPPED: "stopped",
 }
-KILLED = 137
-LOST_CODE = 255
-OUTPUT_BYTES = 64 * 1024
 
 log = logger(__name__)
 
@@ -71,7 +73,11 @@ class ContainerdRuntime:
         self._home = daemon.directory(installation)
         self._sandboxes = self._home / "sandboxes"
         self._hosts = str(hosts)
+        self._processes = Processes(self._containerd, self._home)
+        self._memory = MemoryWatch(self._containerd, self._cgroups, self._home / "out-of-memory")
         self._unpacked: dict[str, Unpacked] = {}
+        self._mounts: dict[str, list[Any]] = {}
+        self._known_ids: dict[tuple[str, str], users.Ids] = {}
 
     async def pull(self, reference: str, credentials: RegistryCredentials | None) -> Image:
         """See `interface.Runtime`."""
@@ -96,6 +102,8 @@ class ContainerdRuntime:
         cgroup = self._cgroups.sandbox(spec.id)
         if spec.isolation == "runc":
             await asyncio.to_thread(self._cgroups.make, cgroup, spec.limits)
+            if "task" in {spec.pid_mode, spec.ipc_mode}:
+                await self._start_pause(spec, f"{cgroup}/pause")
         else:
             await self._start_pause(spec, cgroup)
 
@@ -104,14 +112,14 @@ class ContainerdRuntime:
             type="bind", source=str(self._home / "pause"), options=["rbind", "ro"]
         )
         labels = {SANDBOX_LABEL: spec.id, PAUSE_LABEL: "1", ISOLATION_LABEL: spec.isolation}
-        await self._create(spec.id, spec.isolation, pause_spec(spec, cgroup), labels)
         request = tasks_pb2.CreateTaskRequest(container_id=spec.id, rootfs=[root])
         try:
-            await self._create_task(request)
-            await self._start(spec.id)
+            await self._record(spec.id, spec.isolation, pause_spec(spec, cgroup), labels)
+            await self._processes.create(request)
+            await self._processes.start(spec.id)
         except grpc.aio.AioRpcError as error:
             raise RuntimeFailure(
-                "ResourceInitializationError", f"sandbox: {error.details()}"
+                "ResourceInitializationError", f"sandbox: {_reason(error)}"
             ) from error
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
@@ -121,6 +129,7 @@ class ContainerdRuntime:
                 await self.remove_container(container.id)
         await self.remove_container(sandbox_id)
         await asyncio.to_thread(self._cgroups.remove, self._cgroups.sandbox(sandbox_id))
+        self._memory.forget(sandbox_id)
         (self._sandboxes / f"{sandbox_id}.json").unlink(missing_ok=True)
 
     async def create_container(self, spec: ContainerSpec) -> None:
@@ -131,41 +140,44 @@ class ContainerdRuntime:
         )
         if unpacked is None:
             raise RuntimeFailure("CannotCreateContainerError", f"no such image: {spec.image}")
-        await self._containerd.prepare(SNAPSHOTTER, spec.id, unpacked.snapshot)
-        mounts = await self._containerd.mounts(SNAPSHOTTER, spec.id)
-        ids = await asyncio.to_thread(_ids, spec.user, mounts)
-        cgroup = f"{self._cgroups.sandbox(spec.sandbox_id)}/{spec.id}"
-        oci = container_spec(spec, sandbox, cgroup, ids, await self._shared(sandbox))
+        try:
+            await self._make(spec, sandbox, unpacked)
+        except grpc.aio.AioRpcError as error:
+            raise RuntimeFailure("CannotCreateContainerError", _reason(error)) from error
+
+    async def _make(self, spec: ContainerSpec, sandbox: SandboxSpec, unpacked: Unpacked) -> None:
+        mounts = await self._containerd.prepare(SNAPSHOTTER, spec.id, unpacked.snapshot)
+        ids = await self._ids(spec.user, unpacked.snapshot, mounts)
+        oci = container_spec(
+            spec,
+            sandbox,
+            f"{self._cgroups.sandbox(spec.sandbox_id)}/{spec.id}",
+            ids,
+            await self._shared(sandbox),
+            Host(
+                init=self._home / "pause" / "pause",
+                capabilities=held_capabilities(),
+                devices=device_nodes(spec) if sandbox.isolation == "runc" else (),
+            ),
+        )
         labels = {
             **spec.labels,
             SANDBOX_LABEL: spec.sandbox_id,
             ISOLATION_LABEL: sandbox.isolation,
+            LOGS_LABEL: str(spec.log_directory),
         }
-        await self._create(spec.id, sandbox.isolation, oci, labels, spec.image)
-        spec.log_directory.mkdir(parents=True, exist_ok=True)
-        outputs = [spec.log_directory / name for name in ("stdout", "stderr")]
-        for output in outputs:
-            output.touch()
-        request = tasks_pb2.CreateTaskRequest(
-            container_id=spec.id,
-            rootfs=mounts,
-            stdout=str(outputs[0]),
-            stderr="" if spec.terminal else str(outputs[1]),
-            terminal=False,
-        )
-        try:
-            await self._create_task(request)
-        except grpc.aio.AioRpcError as error:
-            raise RuntimeFailure("CannotCreateContainerError", _reason(error)) from error
+        await self._record(spec.id, sandbox.isolation, oci, labels, spec.image)
+        self._mounts[spec.id] = mounts
 
-    async def _create_task(self, request: tasks_pb2.CreateTaskRequest) -> None:
-        try:
-            await self._containerd.call("tasks", "Create", request, tasks_pb2.CreateTaskResponse)
-        except grpc.aio.AioRpcError as error:
-            if error.code() != grpc.StatusCode.ALREADY_EXISTS:
-                raise
+    async def _ids(self, user: str, snapshot: str, mounts: Sequence[Any]) -> users.Ids:
+        """The ids of `user`; they are the same for all containers of an image."""
+        found = self._known_ids.get((snapshot, user)) if user else (0, 0, ())
+        if found is None:
+            found = await asyncio.to_thread(users.ids_in_image, user, mounts)
+            self._known_ids[snapshot, user] = found
+        return found
 
-    async def _create(
+    async def _record(
         self,
         container_id: str,
         isolation: str,
@@ -179,44 +191,69 @@ class ContainerdRuntime:
         if image:
             container.snapshot_key = container_id
         container.runtime.name = SHIMS[isolation]
+        if isolation == "gvisor":
+            settings = str(daemon.gvisor_settings(self._home))
+            options = runtime_options_pb2.Options(type_url=GVISOR_OPTIONS, config_path=settings)
+            container.runtime.options.type_url = OPTIONS_TYPE
+            container.runtime.options.value = options.SerializeToString()
         container.spec.type_url = SPEC_TYPE
-        container.spec.value = json.dumps(oci).encode()
+        container.spec.value = msgspec.json.encode(oci)
         await self._containerd.create_container(container)
 
     async def start(self, container_id: str) -> None:
-        """See `interface.Runtime`."""
+        """See `interface.Runtime`.
+
+        Also makes the process: gVisor could not take away one that was made and never started.
+        """
+        container = await self._containerd.container(container_id)
+        if container is None:
+            raise RuntimeFailure("CannotStartContainerError", f"no such container: {container_id}")
+        mounts = self._mounts.pop(container_id, None)
+        outputs = _outputs(Path(container.labels[LOGS_LABEL]))
         try:
-            await self._start(container_id)
+            if mounts is None:
+                mounts = await self._containerd.mounts(SNAPSHOTTER, container_id)
+            request = tasks_pb2.CreateTaskRequest(
+                container_id=container_id, rootfs=mounts, stdout=outputs[0], stderr=outputs[1]
+            )
+            await self._processes.create(request)
+            await self._processes.start(container_id)
         except grpc.aio.AioRpcError as error:
             raise RuntimeFailure("CannotStartContainerError", _reason(error)) from error
 
-    async def _start(self, container_id: str, exec_id: str = "") -> None:
-        request = tasks_pb2.StartRequest(container_id=container_id, exec_id=exec_id)
-        try:
-            await self._containerd.call("tasks", "Start", request, tasks_pb2.StartResponse)
-        except grpc.aio.AioRpcError as error:
-            if "already" not in (error.details() or "") or "exec" in (error.details() or ""):
-                raise
-
     async def wait(self, container_id: str) -> Exit:
         """See `interface.Runtime`."""
-        answer = await self._containerd.wait(container_id)
+        container = await self._containerd.container(container_id)
+        if container is None:
+            return Exit(code=LOST_CODE, at=0.0)
+        answer = await self._ended(container)
         if answer is None:
             return Exit(code=LOST_CODE, at=0.0)
-        container = await self._containerd.container(container_id)
-        killed = answer.exit_status == KILLED and container is not None
-        out_of_memory = killed and await asyncio.to_thread(self._out_of_memory, container)
         return Exit(
             code=answer.exit_status,
             at=answer.exited_at.seconds + answer.exited_at.nanos / 1e9,
-            out_of_memory=out_of_memory,
+            out_of_memory=answer.exit_status != 0
+            and await asyncio.to_thread(self._out_of_memory, container),
         )
 
+    async def _ended(self, container: Any) -> tasks_pb2.WaitResponse | None:
+        """Wait for its end; meanwhile one without a cgroup of its own is watched."""
+        if container.labels.get(ISOLATION_LABEL) != "gvisor":
+            return await self._containerd.wait(container.id)
+        sandbox_id = container.labels[SANDBOX_LABEL]
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(
+                self._memory.watch(container.id, sandbox_id, _memory_limit(container))
+            )
+            answer = await self._containerd.wait(container.id)
+            watching.cancel()
+        return answer
+
     def _out_of_memory(self, container: Any) -> bool:
-        sandbox = self._cgroups.sandbox(container.labels[SANDBOX_LABEL])
-        return any(
-            self._cgroups.out_of_memory(path) for path in (f"{sandbox}/{container.id}", sandbox)
-        )
+        sandbox_id = container.labels[SANDBOX_LABEL]
+        if container.labels.get(ISOLATION_LABEL) == "gvisor":
+            return self._memory.killed(container.id, sandbox_id)
+        return self._cgroups.out_of_memory(f"{self._cgroups.sandbox(sandbox_id)}/{container.id}")
 
     async def signal(self, container_id: str, number: int) -> None:
         """See `interface.Runtime`."""
@@ -225,18 +262,11 @@ class ContainerdRuntime:
 
     async def remove_container(self, container_id: str) -> None:
         """See `interface.Runtime`."""
-        if await self._containerd.task(container_id) is not None:
-            await self._end(container_id)
-            await self._containerd.remove_task(container_id)
+        await self._processes.remove(container_id)
         await self._containerd.remove_container(container_id)
         await self._containerd.remove_snapshot(SNAPSHOTTER, container_id)
-
-    async def _end(self, container_id: str) -> None:
-        """Kill all its processes and wait until the first has ended."""
-        for everything in (True, False):
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                await self._containerd.kill(container_id, signals.SIGKILL, everything=everything)
-        await self._containerd.wait(container_id)
+        self._memory.forget(container_id)
+        self._mounts.pop(container_id, None)
 
     async def execute(
         self, container_id: str, arguments: Sequence[str], timeout_seconds: float
@@ -247,36 +277,7 @@ class ContainerdRuntime:
             raise RuntimeFailure("CannotStartContainerError", f"no such container: {container_id}")
         process = json.loads(container.spec.value)["process"]
         process |= {"args": list(arguments), "terminal": False}
-        with tempfile.TemporaryDirectory(dir=self._home, prefix="exec-") as directory:
-            return await self._run(container_id, process, Path(directory), timeout_seconds)
-
-    async def _run(
-        self, container_id: str, process: Any, directory: Path, timeout_seconds: float
-    ) -> tuple[int, bytes]:
-        exec_id, output = directory.name, directory / "output"
-        output.touch()
-        request = tasks_pb2.ExecProcessRequest(
-            container_id=container_id, exec_id=exec_id, stdout=str(output), stderr=str(output)
-        )
-        request.spec.type_url = PROCESS_TYPE
-        request.spec.value = json.dumps(process).encode()
-        await self._containerd.call("tasks", "Exec", request, Empty)
-        try:
-            await self._start(container_id, exec_id)
-            async with asyncio.timeout(timeout_seconds):
-                answer = await self._containerd.wait(container_id, exec_id)
-        finally:
-            await self._forget_process(container_id, exec_id)
-        with output.open("rb") as file:
-            return answer.exit_status if answer else LOST_CODE, file.read(OUTPUT_BYTES)
-
-    async def _forget_process(self, container_id: str, exec_id: str) -> None:
-        request = tasks_pb2.DeleteProcessRequest(container_id=container_id, exec_id=exec_id)
-        with contextlib.suppress(grpc.aio.AioRpcError):
-            await self._containerd.kill(container_id, signals.SIGKILL, exec_id)
-        with contextlib.suppress(grpc.aio.AioRpcError):
-            await self._containerd.wait(container_id, exec_id)
-            await self._containerd.call("tasks", "DeleteProcess", request, tasks_pb2.DeleteResponse)
+        return await self._processes.execute(container_id, process, timeout_seconds)
 
     async def containers(self) -> Sequence[ContainerState]:
         """See `interface.Runtime`."""
@@ -288,14 +289,18 @@ class ContainerdRuntime:
         ]
 
     async def statistics(self, container_id: str) -> Statistics | None:
-        """See `interface.Runtime`. Of a gVisor container: of its whole sandbox."""
+        """See `interface.Runtime`."""
         container = await self._containerd.container(container_id)
         if container is None:
             return None
-        path = self._cgroups.sandbox(container.labels[SANDBOX_LABEL])
+        sandbox = self._cgroups.sandbox(container.labels[SANDBOX_LABEL])
         if container.labels.get(ISOLATION_LABEL) == "runc":
-            path = f"{path}/{container_id}"
-        return await asyncio.to_thread(self._cgroups.statistics, path)
+            return await asyncio.to_thread(self._cgroups.statistics, f"{sandbox}/{container_id}")
+        counted = await self._memory.statistics(container_id)
+        if counted is None:
+            return None
+        limit = _memory_limit(container) or self._cgroups.memory(sandbox)[1]
+        return msgspec.structs.replace(counted, memory_limit_bytes=limit)
 
     async def close(self) -> None:
         """See `interface.Runtime`."""
@@ -311,7 +316,7 @@ class ContainerdRuntime:
         return msgspec.json.decode(text, type=SandboxSpec, dec_hook=lambda _, value: Path(value))
 
     async def _shared(self, sandbox: SandboxSpec) -> dict[str, Path]:
-        """Namespaces of the sandbox's oldest running container, where the task shares them."""
+        """Namespaces that the containers of the task share; no container's end may end them."""
         wanted = {
             kind: name
             for kind, name, mode in (
@@ -322,14 +327,10 @@ class ContainerdRuntime:
         }
         if not wanted:
             return {}
-        running = [
-            state.pid
-            for state in await self.containers()
-            if state.sandbox_id == sandbox.id and state.status == "running"
-        ]
-        if not running:
-            return {}
-        return {kind: Path(f"/proc/{running[0]}/ns/{name}") for kind, name in wanted.items()}
+        process = await self._containerd.task(sandbox.id)
+        if process is None or not process.pid:
+            raise RuntimeFailure("CannotCreateContainerError", f"no such sandbox: {sandbox.id}")
+        return {kind: Path(f"/proc/{process.pid}/ns/{name}") for kind, name in wanted.items()}
 
 
 def _state(container: Any, process: Any | None) -> ContainerState:
@@ -347,26 +348,19 @@ def _state(container: Any, process: Any | None) -> ContainerState:
     )
 
 
-def _ids(user: str, mounts: Sequence[Any]) -> users.Ids:
-    """The ids of `user`; where it names someone, the image is mounted for a moment."""
-    if not user:
-        return 0, 0, ()
-    if not users.needs_image(user):
-        return users.ids_of(user, None)
-    directory = Path(tempfile.mkdtemp(prefix="longshore-image-"))
-    try:
-        for mount in mounts:
-            options = ",".join([*mount.options, "ro"])
-            subprocess.run(
-                ["mount", "-t", mount.type, "-o", options, mount.source, directory],
-                check=True,
-                capture_output=True,
-            )
-        return users.ids_of(user, directory)
-    finally:
-        while os.path.ismount(directory):
-            subprocess.run(["umount", directory], check=True)
-        shutil.rmtree(directory, ignore_errors=True)
+def _memory_limit(container: Any) -> int:
+    """Bytes, of the container's OCI spec; 0 where it has none."""
+    memory = json.loads(container.spec.value)["linux"]["resources"].get("memory", {})
+    return int(memory.get("limit", 0))
+
+
+def _outputs(directory: Path) -> list[str]:
+    """Paths of the files for standard output and error, which are made."""
+    directory.mkdir(parents=True, exist_ok=True)
+    outputs = [directory / name for name in ("stdout", "stderr")]
+    for output in outputs:
+        output.touch()
+    return [str(output) for output in outputs]
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:

@@ -1,6 +1,7 @@
 """OCI runtime specs (OCI Runtime Specification 1.2), built from `ContainerSpec`: pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,35 +29,49 @@ DEFAULT_CAPABILITIES = (
 )
 """What docker gives a container ("Runtime privilege and Linux capabilities")."""
 ALL_CAPABILITIES = (
-    *DEFAULT_CAPABILITIES,
-    "AUDIT_CONTROL",
-    "AUDIT_READ",
-    "BLOCK_SUSPEND",
-    "BPF",
-    "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
     "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
     "IPC_LOCK",
     "IPC_OWNER",
-    "LEASE",
-    "LINUX_IMMUTABLE",
-    "MAC_ADMIN",
-    "MAC_OVERRIDE",
-    "NET_ADMIN",
-    "NET_BROADCAST",
-    "PERFMON",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
     "SYS_ADMIN",
     "SYS_BOOT",
-    "SYS_MODULE",
     "SYS_NICE",
-    "SYS_PACCT",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
     "SYS_RESOURCE",
     "SYS_TIME",
     "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
     "SYSLOG",
     "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
 )
+"""In the order of their numbers (linux/capability.h)."""
 MASKED_PATHS = (
     "/proc/acpi",
     "/proc/asound",
@@ -125,10 +140,34 @@ REFUSED_CALLS = (
     "vm86old",
 )
 """System calls that no container needs and that have broken out of some."""
+NAMESPACE_FLAGS = (
+    0x00020000,  # CLONE_NEWNS
+    0x02000000,  # CLONE_NEWCGROUP
+    0x04000000,  # CLONE_NEWUTS
+    0x08000000,  # CLONE_NEWIPC
+    0x10000000,  # CLONE_NEWUSER
+    0x20000000,  # CLONE_NEWPID
+    0x40000000,  # CLONE_NEWNET
+)
+ENOSYS = 38
+INIT = "/sbin/docker-init"
+"""Where Docker puts the init process of a container that asks for one."""
 CPU_PERIOD = 100_000
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_SHARED_MEMORY = 64 * 2**20
 MINIMUM_CPU_SHARES = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What a container's spec takes from the host."""
+
+    init: Path
+    """The program that takes orphans in, where a container wants one."""
+    capabilities: frozenset[str]
+    """What this process may hand on: less than all in a container or without root."""
+    devices: Sequence[Json] = ()
+    """OCI's `linux.devices`, with the `access` that each allows beside."""
 
 
 def container_spec(
@@ -137,6 +176,7 @@ def container_spec(
     cgroup: str,
     ids: tuple[int, int, tuple[int, ...]],
     shared: Mapping[str, Path],
+    host: Host,
 ) -> Json:
     """The OCI spec of one container.
 
@@ -150,18 +190,19 @@ def container_spec(
         "resources": resources(spec.limits, privileged),
         "maskedPaths": [] if privileged else list(MASKED_PATHS),
         "readonlyPaths": [] if privileged else list(READ_ONLY_PATHS),
-        "devices": [],
+        "devices": [_without_access(device) for device in host.devices],
     }
+    linux["resources"]["devices"] += [_rule(device) for device in host.devices]
     if spec.sysctls:
         linux["sysctl"] = dict(spec.sysctls)
     if sandbox.isolation == "runc" and not privileged:
         linux["seccomp"] = _seccomp(spec)
     return {
         "ociVersion": "1.1.0",
-        "process": _process(spec, ids, privileged),
+        "process": _process(spec, ids, capabilities(spec, privileged, host.capabilities)),
         "root": {"path": "rootfs", "readonly": spec.read_only_root},
-        "hostname": sandbox.hostname,
-        "mounts": _mounts(spec, privileged),
+        "hostname": spec.hostname or sandbox.hostname,
+        "mounts": _mounts(spec, privileged, host.init),
         "linux": linux,
         "annotations": _annotations(sandbox, "container"),
     }
@@ -208,9 +249,10 @@ def _namespaces(sandbox: SandboxSpec, shared: Mapping[str, Path]) -> list[Json]:
     return namespaces
 
 
-def _process(spec: ContainerSpec, ids: tuple[int, int, tuple[int, ...]], privileged: bool) -> Json:
+def _process(
+    spec: ContainerSpec, ids: tuple[int, int, tuple[int, ...]], names: Sequence[str]
+) -> Json:
     user, group, further = ids
-    names = capabilities(spec, privileged)
     environment = list(spec.environment)
     if not any(entry.startswith("PATH=") for entry in environment):
         environment.insert(0, DEFAULT_PATH)
@@ -219,7 +261,7 @@ def _process(spec: ContainerSpec, ids: tuple[int, int, tuple[int, ...]], privile
     return {
         "terminal": spec.terminal,
         "user": {"uid": user, "gid": group, "additionalGids": list(further)},
-        "args": list(spec.arguments),
+        "args": [*((INIT, "--") if spec.init else ()), *spec.arguments],
         "env": environment,
         "cwd": spec.working_directory or "/",
         "capabilities": {
@@ -236,10 +278,10 @@ def _process(spec: ContainerSpec, ids: tuple[int, int, tuple[int, ...]], privile
     }
 
 
-def capabilities(spec: ContainerSpec, privileged: bool) -> list[str]:
-    """Names with `CAP_`, sorted."""
+def capabilities(spec: ContainerSpec, privileged: bool, held: Collection[str]) -> list[str]:
+    """Names with `CAP_`, sorted; "all of them" are those that are `held`."""
     if privileged or "ALL" in spec.capabilities_add:
-        names = set(ALL_CAPABILITIES)
+        names = set(held)
     else:
         dropped_all = "ALL" in spec.capabilities_drop
         names = set() if dropped_all else set(DEFAULT_CAPABILITIES)
@@ -256,7 +298,7 @@ _PROC: Json = {
 }
 
 
-def _mounts(spec: ContainerSpec, privileged: bool) -> list[Json]:
+def _mounts(spec: ContainerSpec, privileged: bool, init: Path) -> list[Json]:
     size = spec.shared_memory or DEFAULT_SHARED_MEMORY
     access = "rw" if privileged else "ro"
     mounts = [
@@ -281,18 +323,26 @@ def _mounts(spec: ContainerSpec, privileged: bool) -> list[Json]:
             "source": "sysfs",
             "options": ["nosuid", "noexec", "nodev", access],
         },
-    ]
-    mounts += [_mount(mount) for mount in spec.mounts]
-    mounts += [
         {
-            "destination": device.container_path,
-            "type": "bind",
-            "source": device.host_path,
-            "options": ["bind", "rw" if "w" in device.permissions else "ro"],
-        }
-        for device in spec.devices
+            # Language runtimes size their heaps by what they read here.
+            "destination": "/sys/fs/cgroup",
+            "type": "cgroup",
+            "source": "cgroup",
+            "options": ["nosuid", "noexec", "nodev", "relatime", access],
+        },
     ]
-    return mounts
+    if spec.init:
+        mounts.append(_mount(Mount(target=INIT, source=str(init), read_only=True)))
+    return mounts + [_mount(mount) for mount in spec.mounts]
+
+
+def _without_access(device: Json) -> Json:
+    return {name: value for name, value in device.items() if name != "access"}
+
+
+def _rule(device: Json) -> Json:
+    names = ("type", "major", "minor", "access")
+    return {"allow": True, **{name: device[name] for name in names}}
 
 
 def _tmpfs(target: str, options: list[str]) -> Json:
@@ -351,8 +401,21 @@ def _seccomp(spec: ContainerSpec) -> Json:
         refused -= {"ptrace", "process_vm_readv", "process_vm_writev", "kcmp"}
     if added & {"SYS_ADMIN", "ALL"}:
         refused = {"kexec_load", "kexec_file_load"}
-    return {
-        "defaultAction": "SCMP_ACT_ALLOW",
-        "architectures": [],
-        "syscalls": [{"names": sorted(refused), "action": "SCMP_ACT_ERRNO", "errnoRet": 1}],
-    }
+    calls: list[Json] = [{"names": sorted(refused), "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]
+    if "unshare" in refused:
+        calls += _no_new_namespaces()
+    return {"defaultAction": "SCMP_ACT_ALLOW", "architectures": [], "syscalls": calls}
+
+
+def _no_new_namespaces() -> list[Json]:
+    """Refuse clone(2) with a namespace's flag, and clone3(2), whose flags no filter can see."""
+    found: list[Json] = [
+        {
+            "names": ["clone"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": 1,
+            "args": [{"index": 0, "value": flag, "valueTwo": flag, "op": "SCMP_CMP_MASKED_EQ"}],
+        }
+        for flag in NAMESPACE_FLAGS
+    ]
+    return [*found, {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS}]

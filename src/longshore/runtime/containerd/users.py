@@ -1,8 +1,21 @@
 """Who a container's process runs as: names are looked up in the image's own files."""
 
+import contextlib
+import ctypes
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from longshore.runtime.interface import RuntimeFailure
+
+MNT_DETACH = 2
+MS_RDONLY = 1
+FLAGS = {"ro": MS_RDONLY, "rw": 0, "bind": 4096, "rbind": 4096 | 16384}
+"""Mount options that are flags of mount(2)."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 Ids = tuple[int, int, tuple[int, ...]]
 """User id, group id, further group ids."""
@@ -29,12 +42,43 @@ def ids_of(user: str, root: Path | None) -> Ids:
     further = tuple(
         int(line[2]) for line in groups if len(line) > 3 and member in line[3].split(",")
     )
-    return uid, gid, () if group else tuple(g for g in further if g != gid)
+    # The first group is among the further ones, as Docker has it (CVE-2022-36109).
+    return uid, gid, (gid,) if group else (gid, *(g for g in further if g != gid))
 
 
-def needs_image(user: str) -> bool:
-    """Whether `user` holds a name, which only the image can tell."""
-    return any(part and not part.isdigit() for part in user.split(":"))
+def ids_in_image(user: str, mounts: Sequence[Any]) -> Ids:
+    """The ids of `user` in the image that containerd's `mounts` make up, mounted for a moment.
+
+    Also for numbers: the image says which groups a number belongs to.
+    """
+    with _mounted(mounts) as root:
+        return ids_of(user, root)
+
+
+@contextlib.contextmanager
+def _mounted(mounts: Sequence[Any]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="longshore-image-") as directory:
+        stacked = 0
+        try:
+            for mount in mounts:
+                _mount(mount, directory)
+                stacked += 1
+            yield Path(directory)
+        finally:
+            for _ in range(stacked):
+                _libc.umount2(os.fsencode(directory), MNT_DETACH)
+
+
+def _mount(mount: Any, directory: str) -> None:
+    options = [option for option in mount.options if option not in FLAGS]
+    flags = MS_RDONLY
+    for option in mount.options:
+        flags |= FLAGS.get(option, 0)
+    arguments = (mount.source, directory, mount.type)
+    failed = _libc.mount(*map(os.fsencode, arguments), flags, os.fsencode(",".join(options)))
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount {mount.source}: {os.strerror(number)}")
 
 
 def _group(groups: list[list[str]], name: str) -> int:

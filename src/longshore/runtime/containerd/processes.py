@@ -1,0 +1,155 @@
+"""Processes of containers: made, started, ended and taken away, whatever was half done before."""
+
+import asyncio
+import contextlib
+import os
+import re
+import secrets
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import msgspec
+from google.protobuf.empty_pb2 import Empty
+
+from longshore.runtime.containerd.api import Containerd
+from longshore.runtime.containerd.generated import task_pb2, tasks_pb2
+from longshore.runtime.interface import RuntimeFailure
+
+PROCESS_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/Process"
+OUTPUT_BYTES = 64 * 1024
+LOST_CODE = 255
+"""Exit code of a process that nobody can tell the end of."""
+END_SECONDS = 10.0
+ATTEMPTS = 3
+STARTED_BEFORE = re.compile("cannot start a (running|stopped)")
+
+
+class Processes:
+    """First processes of containers, and further ones; `home` is for files of a moment."""
+
+    def __init__(self, containerd: Containerd, home: Path) -> None:
+        self._containerd = containerd
+        self._home = home
+
+    async def create(self, request: tasks_pb2.CreateTaskRequest) -> None:
+        """Make a container's first process, which waits to be started; a whole one is kept.
+
+        What a containerd left that was killed while it made one is taken away first.
+        """
+        container_id = request.container_id
+        for attempt in range(ATTEMPTS):
+            try:
+                await self._containerd.call(
+                    "tasks", "Create", request, tasks_pb2.CreateTaskResponse
+                )
+            except grpc.aio.AioRpcError as error:
+                there = error.code() == grpc.StatusCode.ALREADY_EXISTS
+                if attempt == ATTEMPTS - 1 or not there:
+                    raise
+            else:
+                return
+            process = await self._containerd.task(container_id)
+            if process is not None and process.pid and process.status != task_pb2.UNKNOWN:
+                return
+            await self.remove(container_id)
+
+    async def start(self, container_id: str, exec_id: str = "") -> None:
+        """Start it; nothing happens where it was started before."""
+        request = tasks_pb2.StartRequest(container_id=container_id, exec_id=exec_id)
+        try:
+            await self._containerd.call("tasks", "Start", request, tasks_pb2.StartResponse)
+        except grpc.aio.AioRpcError as error:
+            if not STARTED_BEFORE.search(error.details() or ""):
+                raise
+
+    async def remove(self, container_id: str) -> None:
+        """Kill all that runs in the container and forget it; safe where there is nothing."""
+        process = await self._containerd.task(container_id)
+        if process is None:
+            return
+        if process.status == task_pb2.CREATED:
+            # gVisor kills only what runs. It was to run: a kill -9 came between the two calls.
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self.start(container_id)
+        if process.status != task_pb2.STOPPED:
+            await self._end(container_id)
+        await self._containerd.remove_task(container_id)
+
+    async def _end(self, container_id: str) -> None:
+        for everything in (True, False):
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self._containerd.kill(container_id, signal.SIGKILL, everything=everything)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await self._containerd.wait(container_id)
+
+    async def execute(self, container_id: str, process: Any, seconds: float) -> tuple[int, bytes]:
+        """Run an OCI process beside the first one; TimeoutError after `seconds`."""
+        exec_id = f"exec-{secrets.token_hex(8)}"
+        path = self._home / exec_id
+        with _collected(path) as output:
+            code = await self._run(container_id, exec_id, process, path, seconds)
+            output.drain()
+        return code, bytes(output.content)
+
+    async def _run(
+        self, container_id: str, exec_id: str, process: Any, output: Path, seconds: float
+    ) -> int:
+        request = tasks_pb2.ExecProcessRequest(
+            container_id=container_id, exec_id=exec_id, stdout=str(output), stderr=str(output)
+        )
+        request.spec.type_url = PROCESS_TYPE
+        request.spec.value = msgspec.json.encode(process)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._containerd.call("tasks", "Exec", request, Empty)
+                await self.start(container_id, exec_id)
+                answer = await self._containerd.wait(container_id, exec_id)
+        except grpc.aio.AioRpcError as error:
+            raise RuntimeFailure("CannotStartContainerError", error.details() or "") from error
+        finally:
+            await self._forget(container_id, exec_id)
+        return answer.exit_status if answer else LOST_CODE
+
+    async def _forget(self, container_id: str, exec_id: str) -> None:
+        request = tasks_pb2.DeleteProcessRequest(container_id=container_id, exec_id=exec_id)
+        with contextlib.suppress(grpc.aio.AioRpcError, TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await self._containerd.kill(container_id, signal.SIGKILL, exec_id)
+                await self._containerd.wait(container_id, exec_id)
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await self._containerd.call("tasks", "DeleteProcess", request, tasks_pb2.DeleteResponse)
+
+
+class _Output:
+    """Reads a pipe to keep the writer going; the first 64 KiB are kept."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.content = bytearray()
+        self._descriptor = descriptor
+
+    def drain(self) -> None:
+        """Take what is there."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                part = os.read(self._descriptor, OUTPUT_BYTES)
+                self.content += part[: OUTPUT_BYTES - len(self.content)]
+
+
+@contextlib.contextmanager
+def _collected(path: Path) -> Iterator[_Output]:
+    os.mkfifo(path)
+    # Also for writing, so that it never reads as ended before the process has opened it.
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    output = _Output(descriptor)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, output.drain)
+    try:
+        yield output
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        path.unlink()
