@@ -1,11 +1,12 @@
-"""`longshore components`: third-party programs, and how to have them."""
+"""`longshore components`: third-party programs, and how to have them.
+
+`longshore.components` is imported where it is used: `longshore up` should not wait for it.
+"""
 
 import sys
 from typing import Annotated
 
 import typer
-
-from longshore.components import COMPONENTS, InstallFailed, install_all, states
 
 application = typer.Typer(help="Third-party programs that Longshore runs.", no_args_is_help=True)
 
@@ -15,6 +16,8 @@ Names = Annotated[list[str] | None, typer.Argument(help="Components; all if none
 @application.command("list")
 def show() -> None:
     """List the components, and what is there of each."""
+    from longshore.components import states
+
     for state in states():
         there = f"{state.version} ({state.source})  {state.path}" if state.present else "missing"
         sys.stdout.write(f"{state.component.name:<12} {there}\n")
@@ -23,6 +26,8 @@ def show() -> None:
 @application.command()
 def install(names: Names = None) -> None:
     """Install what is missing; takes minutes where something has to be built."""
+    from longshore.components import COMPONENTS, InstallFailed, install_all
+
     unknown = [name for name in names or () if name not in COMPONENTS]
     if unknown:
         raise typer.BadParameter(f"There is no component {unknown[0]!r}: longshore components list")

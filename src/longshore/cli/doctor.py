@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from longshore.base.installation import DEFAULT_DATA_DIR, load_installation
-from longshore.components.doctor import Level, check, render
 
 
 def examine(
@@ -17,6 +16,9 @@ def examine(
     port: Annotated[int | None, typer.Option(help="The port it is to have.")] = None,
 ) -> None:
     """Examine this machine; exit status 1 if Longshore cannot run on it."""
+    # Imported here, so that `longshore up` does not wait for it.
+    from longshore.components.doctor import Level, check, render
+
     saved = load_installation(data_dir.absolute())
     findings = check(port or (saved.port if saved else None), data_dir.absolute())
     sys.stdout.write(render(findings))

@@ -1,10 +1,10 @@
-"""`longshore status`: what runs, and whether it answers."""
+"""`longshore status`: what runs, and whether it answers.
+
+urllib and psutil are imported where they are used: `longshore up` should not wait for them.
+"""
 
 import sys
-import urllib.error
-import urllib.request
 
-import psutil
 import typer
 
 from longshore.base.installation import DEFAULT_DATA_DIR, Installation
@@ -15,6 +15,9 @@ PROCESSES = ("supervisor", "control-plane", "containerd", "agent")
 
 def answers(installation: Installation, seconds: float = 2.0) -> bool:
     """Whether the API says that it is ready."""
+    import urllib.error
+    import urllib.request
+
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{installation.endpoint_url}/_longshore/health", timeout=seconds) as got:
@@ -49,6 +52,8 @@ def _runtime(installation: Installation) -> str:
 
 def _process(installation: Installation, name: str) -> str:
     """`pid 123, 45 MiB` or `not running`, from the supervisor's pid files."""
+    import psutil
+
     try:
         pid = int((installation.run_dir / f"{name}.pid").read_text().split()[0])
         memory = psutil.Process(pid).memory_info().rss

@@ -13,13 +13,8 @@ import typer
 from longshore.base.installation import DEFAULT_DATA_DIR, Installation, load_installation
 from longshore.cli import components, doctor, environment, sample, status
 from longshore.main.address_pool import choose_public_pool
-from longshore.main.supervisor import (
-    AlreadyRunning,
-    Process,
-    Supervisor,
-    end_process,
-    running,
-)
+from longshore.main.supervision import leave_nothing, supervise
+from longshore.main.supervisor import AlreadyRunning, end_process, running
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 40.0
@@ -78,7 +73,7 @@ def up(
         _start_detached(installation)
         return
     try:
-        _supervise(installation)
+        supervise(installation)
     except AlreadyRunning as another:
         raise typer.BadParameter(f"Longshore runs already (pid {another})") from another
 
@@ -95,7 +90,7 @@ def down(
         _say(f"There is no Longshore in {data_dir}.")
         return
     end_process(installation.run_dir / "supervisor.pid", STOP_SECONDS)
-    _leave_nothing(installation)
+    leave_nothing(installation)
     if purge:
         subprocess.run(["rm", "-rf", "--one-file-system", str(data_dir)], check=True)
     _say("Longshore is down.")
@@ -120,7 +115,7 @@ def _start_detached(installation: Installation) -> None:
     installation.log_dir.mkdir(parents=True, exist_ok=True)
     with (installation.log_dir / "supervisor.log").open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "longshore.main", "up", "--data-dir", installation.data_dir],
+            [sys.executable, "-m", "longshore.main.supervision", installation.data_dir],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -133,34 +128,6 @@ def _start_detached(installation: Installation) -> None:
             raise typer.Exit(1)
         time.sleep(0.02)
     _say(f"Longshore is up: {installation.endpoint_url}")
-
-
-def _supervise(installation: Installation) -> None:
-    """Run until told to end, then take everything down."""
-    processes = list(_processes(installation))
-    supervisor = Supervisor(processes, installation.run_dir, installation.log_dir)
-    supervisor.run()
-    _leave_nothing(installation)
-
-
-def _processes(installation: Installation) -> list[Process]:
-    data_dir = str(installation.data_dir)
-    python = [sys.executable, "-m"]
-    processes = [
-        Process("control-plane", [*python, "longshore.main.control_plane", data_dir]),
-        Process("agent", [*python, "longshore.main.host_agent", data_dir]),
-    ]
-    if installation.runtime == "containerd":
-        processes.insert(1, Process("containerd", [*python, "longshore.main.containerd", data_dir]))
-    return processes
-
-
-def _leave_nothing(installation: Installation) -> None:
-    """Remove what Longshore made outside of its data directory, in a process of its own."""
-    subprocess.run(
-        [sys.executable, "-m", "longshore.main.teardown", str(installation.data_dir)],
-        check=True,
-    )
 
 
 def _say(text: str) -> None:

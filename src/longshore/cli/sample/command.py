@@ -1,7 +1,6 @@
 """`longshore sample deploy`."""
 
 import sys
-import tempfile
 from pathlib import Path
 
 import typer
@@ -20,6 +19,8 @@ def group() -> None:
 @application.command()
 def deploy(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Push the sample's image, run it on Fargate in two AZs, and print its address."""
+    import tempfile
+
     from longshore.cli.sample.deployment import Deployment
     from longshore.cli.sample.image import write_image
 
