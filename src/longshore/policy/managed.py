@@ -1,12 +1,13 @@
-"""AWS-managed policies that users of containers attach, as AWS publishes them.
+"""AWS-managed policies that users of containers attach.
 
-Source: "AWS managed policy reference". One line a statement: actions, and resources where they are
-not `*`.
+Source: "AWS managed policy reference". They are shortened where AWS's speak of services that are
+not here, and allow nothing of those that are here which AWS's do not.
 """
 
 import json
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 PREFIX = "arn:aws:iam::aws:policy/"
 PULL = (
@@ -87,6 +88,55 @@ READ_ONLY = (
     "cloudwatch:Get*",
     "cloudwatch:List*",
 )
+NETWORK = (
+    "ec2:Describe*",
+    "ec2:CreateTags",
+    "ec2:DeleteTags",
+    "ec2:*Address",
+    "ec2:*Addresses",
+    "ec2:*DhcpOptions",
+    "ec2:*InternetGateway",
+    "ec2:*NatGateway",
+    "ec2:*NetworkAcl*",
+    "ec2:*NetworkInterface*",
+    "ec2:*Route",
+    "ec2:*RouteTable*",
+    "ec2:*SecurityGroup*",
+    "ec2:*Subnet*",
+    "ec2:*Vpc*",
+)
+CLUSTER_PLANE = (
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:UpdateAutoScalingGroup",
+    "ec2:AttachVolume",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:CreateRoute",
+    "ec2:CreateSecurityGroup",
+    "ec2:CreateTags",
+    "ec2:CreateVolume",
+    "ec2:DeleteRoute",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DeleteVolume",
+    "ec2:DescribeAccountAttributes",
+    "ec2:DescribeAddresses",
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeInstances",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVolumes",
+    "ec2:DescribeVolumesModifications",
+    "ec2:DescribeVpcs",
+    "ec2:DetachVolume",
+    "ec2:ModifyInstanceAttribute",
+    "ec2:ModifyVolume",
+    "ec2:RevokeSecurityGroupIngress",
+    "elasticloadbalancing:*",
+    "kms:DescribeKey",
+)
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "AdministratorAccess": ("*",),
     "IAMFullAccess": ("iam:*",),
@@ -122,12 +172,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "iam:ListAttachedRolePolicies",
         "iam:ListInstanceProfiles",
         "iam:ListRoles",
-        "iam:PassRole",
         "servicediscovery:*",
     ),
     "AmazonEC2FullAccess": ("ec2:*", "elasticloadbalancing:*", "cloudwatch:*", "autoscaling:*"),
     "AmazonEC2ReadOnlyAccess": ("ec2:Describe*", "ec2:GetSecurityGroupsForVpc"),
-    "AmazonVPCFullAccess": ("ec2:*",),
+    "AmazonVPCFullAccess": NETWORK,
     "CloudWatchLogsFullAccess": ("logs:*", "cloudwatch:GenerateQuery"),
     "CloudWatchLogsReadOnlyAccess": (
         "logs:Describe*",
@@ -141,7 +190,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "AmazonSSMFullAccess": ("ssm:*",),
     "AmazonSSMReadOnlyAccess": ("ssm:Describe*", "ssm:Get*", "ssm:List*"),
     "SecretsManagerReadWrite": ("secretsmanager:*",),
-    "AmazonEKSClusterPolicy": ("ec2:*", "elasticloadbalancing:*", "autoscaling:*"),
+    "AmazonEKSClusterPolicy": CLUSTER_PLANE,
     "AmazonEKSWorkerNodePolicy": ("ec2:Describe*", "eks:DescribeCluster"),
     "AmazonEKS_CNI_Policy": (
         "ec2:AssignPrivateIpAddresses",
@@ -159,6 +208,39 @@ NOT_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "PowerUserAccess": ("iam:*", "organizations:*", "account:*"),
 }
 """Policies that allow everything but these."""
+FURTHER: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "PowerUserAccess": (
+        {
+            "Effect": "Allow",
+            "Action": [
+                "account:GetAccountInformation",
+                "account:GetPrimaryEmail",
+                "account:ListRegions",
+                "iam:CreateServiceLinkedRole",
+                "iam:DeleteServiceLinkedRole",
+                "iam:ListRoles",
+                "organizations:DescribeEffectivePolicy",
+                "organizations:DescribeOrganization",
+            ],
+            "Resource": "*",
+        },
+    ),
+    "AmazonECS_FullAccess": (
+        {
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": "*",
+            "Condition": {"StringLike": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": "arn:aws:iam::*:role/ecsInstanceRole*",
+            "Condition": {"StringLike": {"iam:PassedToService": "ec2.amazonaws.com*"}},
+        },
+    ),
+}
+"""Statements beside the first."""
 
 
 def managed_arns() -> list[str]:
@@ -181,4 +263,5 @@ def managed_document(arn: str) -> str | None:
         statement = {"Effect": "Allow", "NotAction": list(NOT_ACTIONS[name]), "Resource": "*"}
     else:
         return None
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    statements = [statement, *FURTHER.get(name, ())]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})

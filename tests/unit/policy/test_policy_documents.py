@@ -10,7 +10,6 @@ from unit.policy.policy_builder import policy, statement
 
 from longshore.model.errors import AwsError
 from longshore.policy.document import Kind, read_document
-from longshore.policy.managed import managed_arns, managed_document
 
 SYNTAX = "Syntax errors in policy."
 JSON = "This policy contains invalid Json"
@@ -153,13 +152,6 @@ def test_a_resource_policy_may_leave_out_the_resource_and_have_any_sid() -> None
 
 def test_a_document_without_a_version_is_of_2008() -> None:
     assert read_document(json.dumps({"Statement": GOOD})).version == "2008-10-17"
-
-
-@pytest.mark.parametrize("arn", managed_arns())
-def test_every_policy_of_aws_is_a_document(arn: str) -> None:
-    text = managed_document(arn)
-    assert text is not None
-    assert read_document(text).statements
 
 
 JSON_VALUES = st.recursive(
