@@ -69,6 +69,11 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_dir / "log"
 
     @property
+    def host_key_file(self) -> Path:
+        """The access key of this host's agent, made at first start (mode 0600)."""
+        return self.data_dir / "host-key.json"
+
+    @property
     def domain(self) -> str:
         """The name under which registries and private names of this installation resolve."""
         return "longshore.internal"

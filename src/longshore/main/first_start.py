@@ -15,7 +15,6 @@ from longshore.store.interface import Transaction
 from longshore.vpc import create_default_vpc
 
 ADMINISTRATOR_FILE = "administrator.json"
-HOST_KEY_FILE = "host-key.json"
 
 
 async def prepare(surroundings: Surroundings) -> None:
@@ -32,7 +31,7 @@ async def prepare(surroundings: Surroundings) -> None:
 
     administrator, host = await surroundings.store.transact(make)
     write_key(installation.data_dir / ADMINISTRATOR_FILE, administrator)
-    write_key(installation.data_dir / HOST_KEY_FILE, host)
+    write_key(installation.host_key_file, host)
 
 
 def write_key(path: Path, credential: Credential) -> None:

@@ -19,9 +19,8 @@ from longshore.base.installation import Installation, load_installation
 from longshore.base.logs import configure_logs, logger
 from longshore.fabric import open_fabric
 from longshore.fabric.interface import Fabric
-from longshore.main.first_start import HOST_KEY_FILE
 from longshore.runtime.bridge import Bridge
-from longshore.runtime.containerd import open_containerd
+from longshore.runtime.containerd.runtime import open_containerd
 from longshore.runtime.interface import Runtime
 from longshore.runtime.simulated import SimulatedRuntime
 
@@ -33,7 +32,7 @@ log = logger(__name__)
 
 async def serve(installation: Installation, stopping: asyncio.Event) -> None:
     """Run the agent until `stopping`; its tasks run on."""
-    keys = HostKeys(installation.data_dir / HOST_KEY_FILE)
+    keys = HostKeys(installation.host_key_file)
     await keys.available()
     home = installation.data_dir / "agent"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)

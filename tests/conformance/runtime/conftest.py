@@ -8,7 +8,7 @@ import pytest
 from runtime_box import CONTAINERD_HOSTS, Box
 
 from longshore.base.clock import SystemClock
-from longshore.runtime.containerd import ContainerdRuntime
+from longshore.runtime.containerd.runtime import ContainerdRuntime
 from longshore.runtime.interface import SandboxSpec
 from longshore.runtime.simulated import SimulatedRuntime
 from longshore.testing.containerd import network_namespace, running_containerd
