@@ -45,6 +45,8 @@ async def _send_reports(host: Host, outbox: Outbox) -> None:
 
 async def _speak(host: Host, engine: Engine) -> None:
     """Register, and hold the sessions with the control plane."""
+    ready_file = host.installation.ready_file
+    ready_file.unlink(missing_ok=True)
     await engine.adopted.wait()
     network = NetworkApplier(host.fabric)
 

@@ -47,6 +47,12 @@ class Host:
         """Output of one container; stays until it was shipped."""
         return self.home / "logs" / container_id
 
+    def announce(self) -> None:
+        """Say that tasks can be placed here; `longshore up` waits for that."""
+        ready = self.installation.ready_file
+        ready.parent.mkdir(parents=True, exist_ok=True)
+        ready.touch()
+
     def client(self, role: acs.RoleCredentials | None = None) -> Client:
         """A client that signs with a role's credentials, or with the host's own."""
         return Client(

@@ -84,6 +84,7 @@ class Session:
             while True:
                 async with asyncio.timeout(SILENCE_SECONDS):
                     text = await websocket.recv()
+                self._host.announce()
                 with contextlib.suppress(frames.FrameError):
                     await self._receive(frames.decode(text, acs.TO_AGENT), send)
         finally:
