@@ -64,6 +64,11 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_dir / "run"
 
     @property
+    def ready_file(self) -> Path:
+        """There while this host's agent has heard from the control plane: tasks can be placed."""
+        return self.run_dir / "host.ready"
+
+    @property
     def log_dir(self) -> Path:
         """Logs of Longshore's own processes, not of tasks."""
         return self.data_dir / "log"
