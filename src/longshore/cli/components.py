@@ -4,13 +4,13 @@
 """
 
 import sys
-from typing import Annotated
 
-import typer
+import click
 
-application = typer.Typer(help="Third-party programs that Longshore runs.", no_args_is_help=True)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Components; all if none is named.")]
+@click.group("components")
+def application() -> None:
+    """Third-party programs that Longshore runs."""
 
 
 @application.command("list")
@@ -24,18 +24,19 @@ def show() -> None:
 
 
 @application.command()
-def install(names: Names = None) -> None:
-    """Install what is missing; takes minutes where something has to be built."""
+@click.argument("names", nargs=-1)
+def install(names: tuple[str, ...]) -> None:
+    """Install NAMES, or all, where missing; takes minutes where something has to be built."""
     from longshore.components import COMPONENTS, InstallFailed, install_all
 
-    unknown = [name for name in names or () if name not in COMPONENTS]
+    unknown = [name for name in names if name not in COMPONENTS]
     if unknown:
-        raise typer.BadParameter(f"There is no component {unknown[0]!r}: longshore components list")
+        raise click.BadParameter(f"There is no component {unknown[0]!r}: longshore components list")
     try:
-        install_all(_tell, names or ())
+        install_all(_tell, names)
     except InstallFailed as failure:
         sys.stderr.write(f"{failure}\n")
-        raise typer.Exit(1) from failure
+        raise SystemExit(1) from failure
 
 
 def _tell(line: str) -> None:

@@ -2,19 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from longshore.base.installation import DEFAULT_DATA_DIR, load_installation
+from longshore.base.installation import load_installation
+from longshore.cli.installation import data_dir_option
 
 
-def examine(
-    data_dir: Annotated[Path, typer.Option(help="Where the installation keeps everything.")] = (
-        DEFAULT_DATA_DIR
-    ),
-    port: Annotated[int | None, typer.Option(help="The port it is to have.")] = None,
-) -> None:
+@click.command("doctor")
+@data_dir_option
+@click.option("--port", type=int, help="The port it is to have.")
+def examine(data_dir: Path, port: int | None) -> None:
     """Examine this machine; exit status 1 if Longshore cannot run on it."""
     # Imported here, so that `longshore up` does not wait for it.
     from longshore.components.doctor import Level, check, render
@@ -23,4 +21,4 @@ def examine(
     findings = check(port or (saved.port if saved else None), data_dir.absolute())
     sys.stdout.write(render(findings))
     if any(finding.level is Level.FAIL for finding in findings):
-        raise typer.Exit(1)
+        sys.exit(1)

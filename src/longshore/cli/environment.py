@@ -2,12 +2,16 @@
 
 import shlex
 import sys
+from pathlib import Path
 
-from longshore.base.installation import DEFAULT_DATA_DIR
-from longshore.cli.installation import DataDir, administrator_key, require_installation
+import click
+
+from longshore.cli.installation import administrator_key, data_dir_option, require_installation
 
 
-def show(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+@click.command("env")
+@data_dir_option
+def show(data_dir: Path) -> None:
     """Print the exports that point AWS's clients here: eval "$(longshore env)"."""
     installation = require_installation(data_dir)
     key = administrator_key(installation)

@@ -2,13 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import typer
+import click
 
-from longshore.base.installation import Installation, load_installation
+from longshore.base.installation import DEFAULT_DATA_DIR, Installation, load_installation
 
-DataDir = Annotated[Path, typer.Option(help="Where the installation keeps everything.")]
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_DATA_DIR,
+    show_default=True,
+    help="Where the installation keeps everything.",
+)
+"""Of every command: gives its function `data_dir`."""
 
 
 class AdministratorKey(NamedTuple):
@@ -22,7 +29,7 @@ def require_installation(data_dir: Path) -> Installation:
     """The installation in `data_dir`; ends the command with what to do where there is none."""
     installation = load_installation(data_dir.absolute())
     if installation is None:
-        raise typer.BadParameter(
+        raise click.BadParameter(
             f"There is no Longshore in {data_dir}. Start one: longshore up --data-dir {data_dir}"
         )
     return installation
@@ -34,7 +41,7 @@ def administrator_key(installation: Installation) -> AdministratorKey:
     try:
         found = json.loads(path.read_text())
     except FileNotFoundError:
-        raise typer.BadParameter("Longshore has not been up here yet: longshore up") from None
+        raise click.BadParameter("Longshore has not been up here yet: longshore up") from None
     except PermissionError:
-        raise typer.BadParameter(f"Only the owner of {path} may read the key.") from None
+        raise click.BadParameter(f"Only the owner of {path} may read the key.") from None
     return AdministratorKey(found["access_key_id"], found["secret_access_key"])

@@ -4,11 +4,12 @@ urllib and psutil are imported where they are used: `longshore up` should not wa
 """
 
 import sys
+from pathlib import Path
 
-import typer
+import click
 
-from longshore.base.installation import DEFAULT_DATA_DIR, Installation
-from longshore.cli.installation import DataDir, require_installation
+from longshore.base.installation import Installation
+from longshore.cli.installation import data_dir_option, require_installation
 
 PROCESSES = ("supervisor", "control-plane", "containerd", "agent")
 
@@ -26,7 +27,9 @@ def answers(installation: Installation, seconds: float = 2.0) -> bool:
         return False
 
 
-def show(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+@click.command("status")
+@data_dir_option
+def show(data_dir: Path) -> None:
     """Tell what runs here; exit status 1 if the API does not answer."""
     installation = require_installation(data_dir)
     ready = answers(installation)
@@ -41,7 +44,7 @@ def show(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     lines += [f"{name:<14} {_process(installation, name)}" for name in PROCESSES]
     sys.stdout.write("\n".join(lines) + "\n")
     if not ready:
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 def _runtime(installation: Installation) -> str:

@@ -4,14 +4,16 @@ import os
 import subprocess
 import sys
 import time
-from enum import StrEnum
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import NoReturn
 
-import typer
+import click
 
-from longshore.base.installation import DEFAULT_DATA_DIR, Installation, load_installation
+from longshore.base.installation import Installation, load_installation
+from longshore.base.listening import listening_socket
 from longshore.cli import components, doctor, environment, sample, status
+from longshore.cli.installation import data_dir_option
 from longshore.main.address_pool import choose_public_pool
 from longshore.main.supervision import leave_nothing, supervise
 from longshore.main.supervisor import AlreadyRunning, end_process, running
@@ -19,70 +21,58 @@ from longshore.main.supervisor import AlreadyRunning, end_process, running
 READY_SECONDS = 60.0
 STOP_SECONDS = 40.0
 
-application = typer.Typer(
-    name="longshore",
-    help="An AWS container cloud on your own Linux machines.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-application.command("env")(environment.show)
-application.command("status")(status.show)
-application.command("doctor")(doctor.examine)
-application.add_typer(components.application, name="components")
-application.add_typer(sample.application, name="sample")
 
-DataDir = Annotated[Path, typer.Option(help="Where this installation keeps everything.")]
+@click.group("longshore")
+def application() -> None:
+    """An AWS container cloud on your own Linux machines."""
 
 
-class Auth(StrEnum):
-    ENFORCED = "enforced"
-    OPEN = "open"
-
-
-class RuntimeName(StrEnum):
-    CONTAINERD = "containerd"
-    SIMULATED = "simulated"
+for command in (
+    environment.show,
+    status.show,
+    doctor.examine,
+    components.application,
+    sample.application,
+):
+    application.add_command(command)
 
 
 @application.command()
-def up(
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    port: Annotated[int | None, typer.Option(help="HTTP; HTTPS is one above it.")] = None,
-    store: Annotated[str | None, typer.Option(help="postgresql:// URL; SQLite if empty.")] = None,
-    auth: Annotated[Auth | None, typer.Option(help="open: any key, no policies.")] = None,
-    runtime: Annotated[RuntimeName | None, typer.Option(help="simulated: no containers.")] = None,
-    region: Annotated[str | None, typer.Option()] = None,
-    account: Annotated[str | None, typer.Option(help="Twelve digits.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once it answers.")] = False,
-) -> None:
+@data_dir_option
+@click.option("--port", type=int, help="HTTP; HTTPS is one above it.")
+@click.option("--store", help="postgresql:// URL; SQLite if empty.")
+@click.option("--auth", type=click.Choice(["enforced", "open"]), help="open: any key, no policies.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["containerd", "simulated"]),
+    help="simulated: no containers.",
+)
+@click.option("--region")
+@click.option("--account", help="Twelve digits.")
+@click.option("--detach", is_flag=True, help="Return once tasks can run.")
+def up(data_dir: Path, detach: bool, **given: str | int | None) -> None:
     """Start Longshore; in the foreground until SIGTERM, or in the background."""
-    given = {
-        "port": port,
-        "store": store,
-        "auth": auth and str(auth),
-        "runtime": runtime and str(runtime),
-        "region": region,
-        "account": account,
-    }
-    installation = _installation(data_dir.absolute(), {k: v for k, v in given.items() if v})
-    if running(installation.run_dir / "supervisor.pid"):
-        _say(f"Longshore is up already: {installation.endpoint_url}")
+    saved = load_installation(data_dir.absolute())
+    if saved is not None and running(saved.run_dir / "supervisor.pid"):
+        _say(f"Longshore is up already: {saved.endpoint_url}")
         return
+    chosen: dict[str, object] = {name: value for name, value in given.items() if value}
+    installation = _installation(saved, data_dir.absolute(), chosen)
+    _require_ports(installation)
+    installation.save()
     if detach:
         _start_detached(installation)
         return
     try:
         supervise(installation)
     except AlreadyRunning as another:
-        raise typer.BadParameter(f"Longshore runs already (pid {another})") from another
+        raise click.BadParameter(f"Longshore runs already (pid {another})") from another
 
 
 @application.command()
-def down(
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    purge: Annotated[bool, typer.Option("--purge", help="Remove all data too.")] = False,
-) -> None:
+@data_dir_option
+@click.option("--purge", is_flag=True, help="Remove all data too.")
+def down(data_dir: Path, purge: bool) -> None:
     """Stop everything, leaving nothing in the kernel; data stays, unless purged."""
     data_dir = data_dir.absolute()
     installation = load_installation(data_dir)
@@ -96,9 +86,10 @@ def down(
     _say("Longshore is down.")
 
 
-def _installation(data_dir: Path, given: dict[str, object]) -> Installation:
-    """The saved installation with what is given now over it; saved again."""
-    saved = load_installation(data_dir)
+def _installation(
+    saved: Installation | None, data_dir: Path, given: Mapping[str, object]
+) -> Installation:
+    """The saved installation with what is given now over it."""
     if saved is None:
         given = {"public_pool": choose_public_pool(data_dir), **given}
     fields = {
@@ -106,15 +97,30 @@ def _installation(data_dir: Path, given: dict[str, object]) -> Installation:
         for name in Installation.__struct_fields__
         if saved is not None and name != "data_dir"
     }
-    installation = Installation(data_dir=data_dir, **{**fields, **given})
-    installation.save()
-    return installation
+    return Installation(data_dir=data_dir, **{**fields, **given})
+
+
+def _require_ports(installation: Installation) -> None:
+    """End the command where another program has one of the ports; nothing was made so far."""
+    if running(installation.run_dir / "control-plane.pid"):
+        return
+    for port in (installation.port, installation.tls_port, installation.registry_port):
+        try:
+            listening_socket(installation.listen, port).close()
+        except OSError as error:
+            _complain(
+                f"Port {port} cannot be had ({error.strerror}). Longshore needs three neighbouring "
+                f"ports, {installation.port} to {installation.registry_port}; choose others with "
+                "--port."
+            )
+            raise SystemExit(1) from error
 
 
 def _start_detached(installation: Installation) -> None:
     installation.log_dir.mkdir(parents=True, exist_ok=True)
+    installation.ready_file.unlink(missing_ok=True)
     with (installation.log_dir / "supervisor.log").open("ab") as log:
-        subprocess.Popen(
+        supervisor = subprocess.Popen(
             [sys.executable, "-m", "longshore.main.supervision", installation.data_dir],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -122,12 +128,26 @@ def _start_detached(installation: Installation) -> None:
             start_new_session=True,
         )
     deadline = time.monotonic() + READY_SECONDS
-    while not status.answers(installation):
-        if time.monotonic() > deadline:
-            _say(f"Longshore does not answer; its logs are in {installation.log_dir}")
-            raise typer.Exit(1)
+    while not (installation.ready_file.exists() and status.answers(installation)):
+        if time.monotonic() > deadline or supervisor.poll() is not None:
+            _give_up(installation, supervisor)
         time.sleep(0.02)
     _say(f"Longshore is up: {installation.endpoint_url}")
+
+
+def _give_up(installation: Installation, supervisor: "subprocess.Popen[bytes]") -> NoReturn:
+    """Take down what does not get ready, and say where to look."""
+    answering = status.answers(installation)
+    supervisor.terminate()
+    supervisor.wait(STOP_SECONDS)
+    trouble = "its agent does not get ready" if answering else "it does not answer"
+    name = "agent" if answering else "control-plane"
+    _complain(f"Longshore was taken down again: {trouble}. See {installation.log_dir}/{name}.log")
+    raise SystemExit(1)
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(text + os.linesep)
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,6 @@
 """`python -m longshore.main.supervision DATA_DIR`: what `longshore up --detach` leaves running.
 
-Apart from `command`, so that it starts without what the command line needs (typer).
+Apart from `command`, so that it starts without what the command line needs (click).
 """
 
 import subprocess

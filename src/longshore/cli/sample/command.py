@@ -3,21 +3,19 @@
 import sys
 from pathlib import Path
 
-import typer
+import click
 
-from longshore.base.installation import DEFAULT_DATA_DIR
-from longshore.cli.installation import DataDir, administrator_key, require_installation
-
-application = typer.Typer(help="A small web service to look at.", no_args_is_help=True)
+from longshore.cli.installation import administrator_key, data_dir_option, require_installation
 
 
-@application.callback()
-def group() -> None:
+@click.group("sample")
+def application() -> None:
     """A small web service to look at."""
 
 
 @application.command()
-def deploy(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+@data_dir_option
+def deploy(data_dir: Path) -> None:
     """Push the sample's image, run it on Fargate in two AZs, and print its address."""
     import tempfile
 
