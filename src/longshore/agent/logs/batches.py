@@ -42,10 +42,11 @@ def first_batch(pieces: Iterable[Piece], marks: Sequence[Mark]) -> Batch:
     for piece in pieces:
         if piece.message:
             time = marks[min(bisect.bisect_left(sizes, piece.end), len(marks) - 1)].time
-            size += OVERHEAD + len(piece.message.encode())
+            message = piece.message
+            size += OVERHEAD + (len(message) if message.isascii() else len(message.encode()))
             if size > BATCH_BYTES or (events and not _follows(time, events)):
                 break
-            events.append((time, piece.message))
+            events.append((time, message))
         end = piece.end
         if len(events) == BATCH_EVENTS:
             break

@@ -6,13 +6,15 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 IN_MODIFY = 0x2
+IN_Q_OVERFLOW = 0x4000
 IN_ONESHOT = 0x80000000
-"""Flags of inotify_add_watch(2)."""
+"""Bits of inotify(7)."""
 EVENT = struct.Struct("iIII")
 FALLOC_FL_KEEP_SIZE = 0x1
 FALLOC_FL_PUNCH_HOLE = 0x2
@@ -71,26 +73,34 @@ class Growth:
             events = os.read(self._fd, 65_536)
             start = 0
             while start < len(events):
-                watch, _, _, length = EVENT.unpack_from(events, start)
+                watch, mask, _, length = EVENT.unpack_from(events, start)
                 start += EVENT.size + length
-                if watch in self._waiting:
-                    self._waiting[watch].set()
+                self._tell(self._waiting if mask & IN_Q_OVERFLOW else {watch})
+
+    def _tell(self, watches: Iterable[int]) -> None:
+        for watch in watches:
+            if watch in self._waiting:
+                self._waiting[watch].set()
 
 
-def punch(fd: int, start: int, end: int) -> None:
+def punch(path: Path, start: int, end: int) -> None:
     """Give the blocks between two offsets back to the disk; the file keeps its size.
 
-    File systems that cannot are left as they are.
+    File systems that cannot are left as they are. The file is opened here: in a thread, another's
+    descriptor may be closed meanwhile and stand for another file.
     """
     start, end = -(-start // BLOCK) * BLOCK, end // BLOCK * BLOCK
     if end <= start:
         return
+    fd = os.open(path, os.O_RDWR)
     try:
         flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
         _checked(_libc.fallocate(fd, flags, start, end - start))
     except OSError as error:
         if error.errno not in {errno.EOPNOTSUPP, errno.ENOSYS}:
             raise
+    finally:
+        os.close(fd)
 
 
 def line_end_before(fd: int, offset: int, floor: int, reach: int = 65_536) -> int:

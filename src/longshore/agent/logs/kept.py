@@ -1,7 +1,6 @@
 """Output that is not shipped: kept up to a size (json-file) or thrown away (none)."""
 
 import asyncio
-import os
 from pathlib import Path
 
 from longshore.agent.logs.files import BLOCK, Growth, punch
@@ -27,16 +26,12 @@ class Kept:
 
     async def run(self) -> None:
         """Return when the output has ended."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         gone = 0
-        try:
-            while not self._ended.is_set():
-                size = os.fstat(fd).st_size
-                upto = max(size - self._most, 0) // BLOCK * BLOCK
-                if upto > gone:
-                    await asyncio.to_thread(punch, fd, gone, upto)
-                    gone = upto
-                await first_of(self._growth.wait(self._path, size), self._ended.wait())
-                await first_of(self._clock.sleep(PAUSE_SECONDS), self._ended.wait())
-        finally:
-            os.close(fd)
+        while not self._ended.is_set():
+            size = self._path.stat().st_size
+            upto = max(size - self._most, 0) // BLOCK * BLOCK
+            if upto > gone:
+                await asyncio.to_thread(punch, self._path, gone, upto)
+                gone = upto
+            await first_of(self._growth.wait(self._path, size), self._ended.wait())
+            await first_of(self._clock.sleep(PAUSE_SECONDS), self._ended.wait())

@@ -34,8 +34,16 @@ def cut(data: bytes, final: bool, begins: Begins | None = None) -> Iterator[Piec
 
 
 def _single_lines(data: bytes, final: bool) -> Iterator[Piece]:
-    start = 0
-    while (end := _line_end(data, start, final)) is not None:
+    start, reach = 0, EVENT_BYTES // REPLACEMENT_BYTES + 1
+    while True:
+        found = data.find(b"\n", start, start + reach)
+        if found >= 0:  # nearly every line: it fits, whatever it holds
+            yield Piece(found + 1, data[start:found].decode("utf-8", "replace"))
+            start = found + 1
+            continue
+        end = _line_end(data, start, final)
+        if end is None:
+            return
         yield Piece(end, _text(data[start:end].removesuffix(b"\n")))
         start = end
 

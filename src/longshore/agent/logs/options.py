@@ -13,6 +13,7 @@ DEFAULT_BUFFER = 10 * 2**20
 """`max-buffer-size` where it is not stated: 10m."""
 MATCH_SECONDS = 0.1
 """How long a pattern of a user's own may look at one line."""
+MOST_FAILURES = 10
 UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 SIZE = re.compile(r"(\d{1,12})\s*([bkmg]?)b?", re.IGNORECASE)
 
@@ -81,19 +82,28 @@ def parse_options(driver: str, given: Mapping[str, str], container_id: str) -> L
     )
 
 
-def begins_event(pattern: str) -> Begins | None:
+class Beginning:
     """The test of a line for `LogOptions.pattern`."""
-    if not pattern:
-        return None
-    compiled = regex.compile(pattern.encode())
 
-    def begins(line: bytes) -> bool:
+    def __init__(self, pattern: str) -> None:
+        self._compiled = regex.compile(pattern.encode())
+        self._failures = 0
+
+    def __call__(self, line: bytes) -> bool:
+        """Each line begins an event where the pattern took too long for many of them: the agent
+        has others to serve."""
+        if self._failures >= MOST_FAILURES:
+            return True
         try:
-            return compiled.search(line, timeout=MATCH_SECONDS) is not None
+            return self._compiled.search(line, timeout=MATCH_SECONDS) is not None
         except TimeoutError:
+            self._failures += 1
             return False
 
-    return begins
+
+def begins_event(pattern: str) -> Begins | None:
+    """None where each line is an event."""
+    return Beginning(pattern) if pattern else None
 
 
 def _flag(given: Mapping[str, str], name: str, default: bool) -> bool:

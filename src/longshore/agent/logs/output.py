@@ -63,7 +63,7 @@ class Output:
                     group.create_task(self._follower(name, growth).run())
         except* Exception:
             log.exception("following a container's output failed", directory=str(self._directory))
-            done = False
+            done = not self._directory.exists()
         return done
 
     def _follower(self, name: str, growth: Growth) -> Follower:

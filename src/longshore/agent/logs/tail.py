@@ -65,7 +65,7 @@ class Tail:
 
     async def run(self) -> None:
         """Ship until the output has ended and all of it is acknowledged."""
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._open()
         try:
             quiet = False
             while True:
@@ -77,7 +77,16 @@ class Tail:
                 else:
                     quiet = not await self._grown()
         finally:
+            self._close()
+
+    def _open(self) -> None:
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def _close(self) -> None:
+        """A file at rest takes no descriptor."""
+        if self._fd >= 0:
             os.close(self._fd)
+        self._fd = -1
 
     async def _ship(self, ended: bool, quiet: bool) -> bool:
         """Send one batch; False where nothing is complete yet."""
@@ -119,7 +128,8 @@ class Tail:
         """Pass over what was given up, and over the marks that are behind."""
         if self._seen < self._position.offset:
             log.warning("a log file was cut short", file=str(self._path))
-            self._position.offset, self._position.cuts, self._marks = 0, [], []
+            self._position.offset, self._position.cuts = 0, []
+            self._sending, self._marks = 0, []
             self._look()
         self._position.jump()
         behind = sum(mark.size <= self._position.offset for mark in self._marks[:-1])
@@ -164,7 +174,7 @@ class Tail:
     async def _give_back(self, start: int, end: int) -> None:
         """The disk must know that the bytes are not needed before they are gone."""
         await asyncio.to_thread(save_position, self._kept, self._position, synced=True)
-        await asyncio.to_thread(punch, self._fd, start, end)
+        await asyncio.to_thread(punch, self._path, start, end)
 
     async def _grown(self) -> bool:
         """Wait for more; False where nothing comes that the last lines could belong with."""
@@ -174,7 +184,9 @@ class Tail:
             if self._open_lines:
                 return False
             self._stream.close()
+            self._close()
             await self._news()
+            self._open()
         self._look()
         if self._position.waiting(self._seen) < CHUNK:
             await first_of(self._clock.sleep(LINGER_SECONDS), self._ended.wait())

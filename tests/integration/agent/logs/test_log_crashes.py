@@ -12,8 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from integration.agent.logs import shipped
-from integration.agent.logs.shipped import Agent, Logs, directory_of, make_host, make_work
+from integration.agent.logs import hosts
+from integration.agent.logs.hosts import GROUP, directory_of, make_host, make_work
+from integration.agent.logs.shipped import Agent, Logs, gone
 
 from longshore.testing.wait import eventually
 
@@ -35,8 +36,8 @@ def shipper(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The log part of an agent in a process of its own; killed at the end."""
     arguments = [str(data_dir), str(port), str(tasks), json.dumps(options)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(shipped.__file__).parents[3])}
-    process = subprocess.Popen([sys.executable, shipped.__file__, *arguments], env=environment)
+    environment = {**os.environ, "PYTHONPATH": str(Path(hosts.__file__).parents[3])}
+    process = subprocess.Popen([sys.executable, hosts.__file__, *arguments], env=environment)
     try:
         yield process
     finally:
@@ -55,7 +56,7 @@ class Writer:
     async def write_until(self, event: asyncio.Event) -> None:
         while not event.is_set():
             for number in range(len(self._files)):
-                self._write(number, self._random.randrange(1, 60))
+                self._write(number, self._random.randrange(1, 20))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(event.wait(), 0.01)
 
@@ -113,7 +114,7 @@ async def test_no_line_is_lost_or_doubled_when_the_agent_is_killed(
         last.follow(work)
         last.ended(work)
     for number, work in enumerate(works):
-        await shipped.gone(directory_of(work), 60.0)
+        await gone(directory_of(work), 60.0)
         messages = await logs.messages(f"web/app/t{number}")
         text = "".join(messages if pattern else [message + "\n" for message in messages])
         assert text == writer.written[number].decode()
@@ -123,8 +124,9 @@ async def test_no_line_is_lost_or_doubled_when_the_agent_is_killed(
 class LossyWire:
     """A proxy that passes every request on and swallows some of the answers."""
 
-    def __init__(self, port: int, seed: int) -> None:
+    def __init__(self, port: int, seed: int, share: float = 0.4) -> None:
         self._port = port
+        self._share = share
         self._random = random.Random(seed)
         self._serving: set[asyncio.Task[None]] = set()
         self.swallowed = 0
@@ -145,7 +147,7 @@ class LossyWire:
         back_reader, back_writer = await asyncio.open_connection("127.0.0.1", self._port)
         forward = asyncio.create_task(_copy(reader, back_writer))
         while answer := await back_reader.read(65_536):
-            if self._random.random() < 0.4:
+            if self._random.random() < self._share:
                 self.swallowed += 1
                 break
             writer.write(answer)
@@ -171,10 +173,32 @@ async def test_no_line_is_doubled_when_answers_get_lost(tmp_path: Path, logs: Lo
         work = make_work(agent.host)
         (agent.follow(work) / "stdout").write_text("".join(line + "\n" for line in lines))
         agent.ended(work)
-        await shipped.gone(directory_of(work), 30.0)
+        await gone(directory_of(work), 30.0)
         await agent.stop()
     assert wire.swallowed
     assert await logs.messages() == lines
+
+
+async def test_event_that_a_quiet_moment_ended_keeps_its_number_over_a_crash(
+    tmp_path: Path, logs: Logs
+):
+    """Stored, but not acknowledged: the line that follows later must not be taken for its part."""
+    await logs.served.call("create_log_stream", logGroupName=GROUP, logStreamName="web/app/t1")
+    options = {"awslogs-multiline-pattern": "^[^ ]"}
+    async with LossyWire(logs.served.installation.port, seed=1, share=1.0) as port:
+        dead = Agent(tmp_path, port)
+        dead.start()
+        output = dead.follow(make_work(dead.host, options=options)) / "stdout"
+        output.write_bytes(b"error\n")
+        await logs.have("error\n")
+        await dead.stop()
+    with output.open("ab") as file:
+        file.write(b" at once\nnext\n")
+    agent = Agent(tmp_path, logs.served.installation.port)
+    agent.start()
+    agent.follow(make_work(agent.host))
+    await logs.have("error\n", " at once\n", "next\n")
+    await agent.stop()
 
 
 async def test_outputs_at_rest_cost_nothing(tmp_path: Path, logs: Logs):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.agent.logs.shipped import GROUP, Agent, Logs, directory_of, gone, make_work
+from integration.agent.logs.hosts import GROUP, directory_of, make_work
+from integration.agent.logs.shipped import Agent, Logs, gone
 
 from longshore.agent.hooks.interface import HookFailure
 from longshore.agent.hooks.logging import Logging

@@ -49,24 +49,26 @@ def test_no_event_is_larger_than_one_may_be(data: bytes, way: Way):
     assert all(len(piece.message.encode()) <= LIMIT for piece in cut(data, True, way))
 
 
-@given(outputs, ways, st.data())
-@example(b"a" * LIMIT + b"\n", None, None)
-def test_events_are_the_same_however_often_it_is_read_anew(data: bytes, way: Way, draw):
+reads = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5)), max_size=20)
+
+
+@given(outputs, ways, reads)
+@example(b"a" * LIMIT + b"\n", None, [(LIMIT, 1)])
+@example("é".encode() * LIMIT, None, [(LIMIT, 0), (1, 5)])
+def test_events_are_the_same_however_often_it_is_read_anew(
+    data: bytes, way: Way, reads: list[tuple[int, int]]
+):
     """An agent that dies reads again from the last acknowledged event, and finds more there."""
-    whole = list(cut(data, True, way))
     found: list[Piece] = []
-    start = seen = 0
-    while start < len(data):
-        step = draw.draw(st.integers(0, 20)) if draw else LIMIT
-        seen = min(max(seen, start) + step, len(data))
-        pieces = list(cut(data[start:seen], seen == len(data), way))
-        acknowledged = draw.draw(st.integers(0, len(pieces))) if draw else len(pieces)
-        found += [Piece(start + piece.end, piece.message) for piece in pieces[:acknowledged]]
+    seen = 0
+    for more, acknowledged in reads:
         start = found[-1].end if found else 0
-        if seen == len(data) and not acknowledged:
-            found += [Piece(start + piece.end, piece.message) for piece in pieces]
-            break
-    assert found == whole
+        seen = min(max(seen, start) + more, len(data))
+        pieces = list(cut(data[start:seen], False, way))[:acknowledged]
+        found += [Piece(start + piece.end, piece.message) for piece in pieces]
+    start = found[-1].end if found else 0
+    rest = [Piece(start + piece.end, piece.message) for piece in cut(data[start:], True, way)]
+    assert found + rest == list(cut(data, True, way))
 
 
 @given(outputs, ways, st.binary(max_size=20))

@@ -1,5 +1,7 @@
 """Options of the awslogs driver, as its documentation has them."""
 
+import time
+
 import pytest
 
 from longshore.agent.logs.options import (
@@ -80,4 +82,8 @@ def test_pattern_that_never_ends_does_not_hold_up_the_agent():
     options = parse_options("awslogs", {**GROUP, "awslogs-multiline-pattern": "(a|aa)+$"}, "c")
     found = begins_event(options.pattern)
     assert found is not None
+    before = time.process_time()
     assert not found(b"a" * 200 + b"b")
+    for _ in range(1000):
+        found(b"a" * 200 + b"b")
+    assert time.process_time() - before < 5.0
