@@ -108,6 +108,7 @@ class ContainerRun:
             sandbox_id=work.record.id,
             image=work.images[name],
             log_directory=work.host.log_directory(self.record.id),
+            namespace=work.namespaces.get(name),
             environment=work.environment.get(name, {}),
             mounts=tuple(work.mounts.get(name, ())),
         )
@@ -199,7 +200,7 @@ class ContainerRun:
         return signal.Signals.__members__.get(name or "SIGTERM", signal.SIGTERM)
 
     async def _wait_for_dependencies(self) -> None:
-        for dependency in self.container.depends_on:
+        for dependency in dependencies(self.container):
             other = self._work.record.containers.get(dependency.container_name)
             if other is None:
                 continue
@@ -225,6 +226,13 @@ class ContainerRun:
             if container.name == name and container.start_timeout:
                 return container.start_timeout
         return None
+
+
+def dependencies(container: acs.Container) -> tuple[acs.DependsOn, ...]:
+    """What it waits for; a container that it links to has to run first."""
+    linked = (link.partition(":")[0] for link in container.links)
+    links = (acs.DependsOn(container_name=name, condition="START") for name in linked)
+    return (*container.depends_on, *links)
 
 
 def _settled(

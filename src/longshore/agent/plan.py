@@ -32,6 +32,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     sandbox_id: str
     image: Image
     log_directory: Path
+    namespace: Path | None = None
     environment: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
 
@@ -56,6 +57,8 @@ def container_spec(
             image.environment, {**surroundings.environment, **container.environment}
         ),
         working_directory=config.working_dir or image.working_directory,
+        hostname=config.hostname,
+        namespace=surroundings.namespace,
         user=config.user or image.user,
         limits=_limits(container, host_config),
         mounts=(*_tmpfs(host_config), *surroundings.mounts),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from longshore.agent.containers import Changes, ContainerRun
+from longshore.agent.containers import Changes, ContainerRun, dependencies
 from longshore.agent.hooks import hooks
 from longshore.agent.hooks.interface import Hook, HookFailure, Work
 from longshore.agent.host import Host
@@ -125,20 +125,19 @@ class TaskRunner:
             self.stopping
             or any(run.stopped for run in essential)
             or all(run.stopped for run in self._runs)
-            or any(run.stopped and run.record.exit_code is None for run in self._runs)
         )
 
     def _dependents(self, run: ContainerRun) -> tuple[ContainerRun, ...]:
         return tuple(
             other
             for other in self._runs
-            if any(d.container_name == run.container.name for d in other.container.depends_on)
+            if any(d.container_name == run.container.name for d in dependencies(other.container))
         )
 
     def _changed(self) -> None:
         """A container changed: keep it, tell the control plane, wake who waits."""
         states = {record.status for record in self.record.containers.values()}
-        if self.record.status == "PENDING" and "PENDING" not in states and not self.stopping:
+        if self.record.status == "PENDING" and "PENDING" not in states and not self._is_over():
             self.record.status = "RUNNING"
         self._save()
         self._reports.containers(self.record)

@@ -78,7 +78,7 @@ class Sampler:
         usage = await self._host.runtime.statistics(container.id)
         if usage is None:
             return None
-        namespace = namespace_of(self._host, record)
+        namespace = namespace_of(self._host, record, container)
         networks: Mapping[str, Counters] = {}
         if namespace is not None:
             networks = await asyncio.to_thread(interface_counters, namespace)
@@ -90,12 +90,12 @@ class Sampler:
         )
 
 
-def namespace_of(host: Host, record: TaskRecord) -> Path | None:
-    """The task's own network namespace; None where it has none."""
+def namespace_of(host: Host, record: TaskRecord, container: ContainerRecord) -> Path | None:
+    """The network namespace of a container, or of its whole task; None where it has none."""
     mode = record.task.network_mode or "bridge"
     if host.fabric is None or mode == "host":
         return None
-    name = f"t-{record.id}"
+    name = f"t-{container.id}"
     if mode == "awsvpc":
         interfaces = record.task.elastic_network_interfaces
         name = interfaces[0].ec2_id if interfaces else ""

@@ -41,6 +41,10 @@ class RuntimeFailure(Exception):
         self.message = message
 
 
+class RegistryUnreachable(RuntimeFailure):
+    """A pull failed because the registry did not answer, or not to the end; it may later."""
+
+
 class RegistryCredentials(msgspec.Struct, frozen=True):
     """User name and password for one registry host (`host:port`)."""
 
@@ -143,6 +147,8 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     working_directory: str = ""
     hostname: str = ""
     """Empty: the sandbox's."""
+    namespace: Path | None = None
+    """A network namespace of its own, on `runc`; None: the sandbox's."""
     user: str = ""
     """`user`, `uid`, `user:group`, as in a Dockerfile; names are looked up in the image."""
     limits: Limits = Limits()

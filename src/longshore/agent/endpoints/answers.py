@@ -133,11 +133,12 @@ class Answers:
         fabric = self._host.fabric
         named = {each.ec2_id for each in record.task.elastic_network_interfaces}
         interfaces = fabric.network.interfaces if fabric is not None else ()
+        own = next((each for each in interfaces if each.id in named), None)
         on_bridge = record.task.network_mode in {"", "bridge"}
         return Surroundings(
-            zone=self._host.zone,
-            vpc_id=next((each.vpc_id for each in interfaces if each.id in named), ""),
-            bridge_address=self._host.bridge.addresses().get(record.id, "") if on_bridge else "",
+            zone=own.zone if own is not None and own.zone else self._host.zone,
+            vpc_id=own.vpc_id if own is not None else "",
+            bridge_addresses=self._host.bridge.addresses() if on_bridge else {},
         )
 
     def _task(self, record: TaskRecord, around: Surroundings) -> Document:

@@ -19,7 +19,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where tasks are: the network of the fabric, and the addresses on the bridge by task id."""
+    """Where tasks are: the network of the fabric, and the bridge's addresses by container id."""
 
     network: Network
     bridge: Mapping[str, str]
@@ -46,7 +46,10 @@ def tasks_of(caller: Caller, records: Iterable[TaskRecord], places: Places) -> l
         record
         for record in records
         if record.task.network_mode in {"", "bridge"}
-        and places.bridge.get(record.id) == caller.address
+        and any(
+            places.bridge.get(container.id) == caller.address
+            for container in record.containers.values()
+        )
     ]
 
 

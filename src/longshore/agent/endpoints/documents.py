@@ -7,7 +7,7 @@ value is left out.
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,11 +35,12 @@ V3_NETWORK = ("NetworkMode", "IPv4Addresses")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a document tells of the host: its zone, the ENI's VPC, the task's bridge address."""
+    """What a document tells of the host: its zone, the ENI's VPC, and by container id where
+    containers are on the bridge."""
 
     zone: str = ""
     vpc_id: str = ""
-    bridge_address: str = ""
+    bridge_addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 def task_document(record: TaskRecord, around: Surroundings) -> Document:
@@ -94,7 +95,7 @@ def container_document(
             "Health": _health(stated, container),
             "Volumes": _volumes(record.task, stated),
             "ContainerARN": stated.container_arn,
-            "Networks": [_network(record.task, around)],
+            "Networks": [_network(record.task, container, around)],
         }
     )
     if container.exit_code is not None:
@@ -224,11 +225,11 @@ def _log(stated: acs.Container) -> Document:
     return _stated({"LogDriver": config.type, "LogOptions": dict(config.config or {})})
 
 
-def _network(task: acs.Task, around: Surroundings) -> Document:
+def _network(task: acs.Task, container: ContainerRecord, around: Surroundings) -> Document:
     mode = task.network_mode or "bridge"
     if mode != "awsvpc" or not task.elastic_network_interfaces:
-        addresses = [around.bridge_address] if around.bridge_address else []
-        return {"NetworkMode": mode, "IPv4Addresses": addresses}
+        address = around.bridge_addresses.get(container.id)
+        return {"NetworkMode": mode, "IPv4Addresses": [address] if address else []}
     interface = task.elastic_network_interfaces[0]
     return {
         "NetworkMode": mode,

@@ -26,13 +26,15 @@ class HookFailure(Exception):
 class Work:
     """One task while it is brought up: what hooks find out for each other.
 
-    `environment`, `mounts` and `images` go by container name.
+    `environment`, `mounts`, `images` and `namespaces` go by container name; `namespace` is the
+    whole task's, `namespaces` those of containers that have one each.
     """
 
     host: Host
     record: TaskRecord
     save: Callable[[], None]
     namespace: Path | None = None
+    namespaces: dict[str, Path] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     environment: dict[str, dict[str, str]] = field(default_factory=dict)
     mounts: dict[str, list[Mount]] = field(default_factory=dict)

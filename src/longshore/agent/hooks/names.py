@@ -3,9 +3,10 @@
 import ipaddress
 from pathlib import Path
 
-from longshore.agent.docker import HostConfig, host_config_of
+from longshore.agent.docker import HostConfig, config_of, host_config_of
 from longshore.agent.hooks.interface import Work
 from longshore.agent.hooks.network import interface_of
+from longshore.nodeapi import acs
 from longshore.runtime.interface import Mount
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -23,9 +24,10 @@ class Names:
             folder = work.directory / "etc" / work.record.containers[container.name].id
             folder.mkdir(parents=True, exist_ok=True)
             host_config = host_config_of(container)
+            own_name = config_of(container).hostname or hostname(work)
             files = {
-                "hostname": hostname(work) + "\n",
-                "hosts": _hosts(work, host_config),
+                "hostname": own_name + "\n",
+                "hosts": _hosts(work, container, own_name),
                 "resolv.conf": _resolv_conf(work, host_config),
             }
             for name, content in files.items():
@@ -51,17 +53,30 @@ def hostname(work: Work) -> str:
     return f"ip-{address.replace('.', '-')}.{domain}"
 
 
-def _hosts(work: Work, host_config: HostConfig) -> str:
+def _hosts(work: Work, container: acs.Container, own_name: str) -> str:
     lines = [LOCAL]
     interface = interface_of(work)
     if interface is not None and interface.ipv4_addresses:
-        lines.append(f"{interface.ipv4_addresses[0].private_address}\t{hostname(work)}\n")
+        lines.append(f"{interface.ipv4_addresses[0].private_address}\t{own_name}\n")
     else:
-        lines.append(f"127.0.1.1\t{hostname(work)}\n")
-    for entry in host_config.extra_hosts or ():
+        lines += _hosts_on_bridge(work, container, own_name)
+    for entry in host_config_of(container).extra_hosts or ():
         name, _, address = entry.partition(":")
         lines.append(f"{address}\t{name}\n")
     return "".join(lines)
+
+
+def _hosts_on_bridge(work: Work, container: acs.Container, own_name: str) -> list[str]:
+    """Its own line, and one for each linked container ("links", ECS API reference)."""
+    addresses = work.host.bridge.addresses()
+    containers = work.record.containers
+    lines = [f"{addresses.get(containers[container.name].id, '127.0.1.1')}\t{own_name}\n"]
+    for link in container.links:
+        name, _, alias = link.partition(":")
+        other = containers.get(name)
+        if other is not None and other.id in addresses:
+            lines.append(f"{addresses[other.id]}\t{alias or name} {name}\n")
+    return lines
 
 
 def _resolv_conf(work: Work, host_config: HostConfig) -> str:

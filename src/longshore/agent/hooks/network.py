@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from longshore.agent.hooks.interface import HookFailure, Work
+from longshore.agent.records import ContainerRecord
 from longshore.model.network import Interface
 from longshore.nodeapi import acs
 from longshore.runtime.bridge import PortForward
@@ -18,7 +19,7 @@ DYNAMIC_PORTS = range(32768, 61000)
 
 
 class NetworkPlace:
-    """Fills in `Work.namespace` and the containers' network bindings."""
+    """Fills in `Work.namespace`, or on the bridge `Work.namespaces`, and the network bindings."""
 
     async def set_up(self, work: Work) -> None:
         """See `interface.Hook`."""
@@ -29,10 +30,13 @@ class NetworkPlace:
         elif work.network_mode == "host":
             _bind(work, same_ports=True)
         elif work.network_mode == "none":
-            work.namespace = await work.host.bridge.empty(work.record.id)
+            for name, record in work.record.containers.items():
+                work.namespaces[name] = await work.host.bridge.empty(record.id)
         else:
             _bind(work, same_ports=False)
-            work.namespace = await work.host.bridge.attach(work.record.id, _forwards(work))
+            for name, record in work.record.containers.items():
+                forwards = _forwards(record)
+                work.namespaces[name] = await work.host.bridge.attach(record.id, forwards)
 
     async def tear_down(self, work: Work) -> None:
         """See `interface.Hook`."""
@@ -42,7 +46,8 @@ class NetworkPlace:
             for interface in work.task.elastic_network_interfaces:
                 await work.host.fabric.detach(interface.ec2_id)
         elif work.network_mode != "host":
-            await work.host.bridge.detach(work.record.id)
+            for record in work.record.containers.values():
+                await work.host.bridge.detach(record.id)
 
 
 def interface_of(work: Work) -> acs.ElasticNetworkInterface | None:
@@ -80,13 +85,10 @@ def _bind(work: Work, *, same_ports: bool) -> None:
     """Choose host ports once; they stay the task's until it ends."""
     for container in work.task.containers:
         record = work.record.containers[container.name]
-        if record.bindings or not container.port_mappings:
-            continue
-        record.bindings = [
-            binding
-            for mapping in container.port_mappings
-            for binding in _bindings(work, mapping, same_ports=same_ports)
-        ]
+        if not record.bindings:
+            # One by one: what a conflict comes after is given back with the task.
+            for mapping in container.port_mappings:
+                record.bindings += _bindings(work, mapping, same_ports=same_ports)
     work.save()
 
 
@@ -99,7 +101,7 @@ def _bindings(work: Work, mapping: acs.PortMapping, *, same_ports: bool) -> list
     for port in ports:
         host_port = port if same_ports else mapping.host_port or _free_port(work, mapping.protocol)
         if not same_ports and mapping.host_port:
-            _require_free(mapping.host_port, mapping.protocol)
+            _require_free(work, mapping.host_port, mapping.protocol)
         work.host.ports_taken.add((host_port, mapping.protocol))
         bindings.append(
             {
@@ -112,10 +114,9 @@ def _bindings(work: Work, mapping: acs.PortMapping, *, same_ports: bool) -> list
     return bindings
 
 
-def _forwards(work: Work) -> list[PortForward]:
+def _forwards(record: ContainerRecord) -> list[PortForward]:
     return [
         PortForward(binding["protocol"], binding["hostPort"], binding["containerPort"])
-        for record in work.record.containers.values()
         for binding in record.bindings
     ]
 
@@ -127,8 +128,8 @@ def _free_port(work: Work, protocol: str) -> int:
     raise HookFailure("CannotStartContainerError: no ephemeral host port is free")
 
 
-def _require_free(port: int, protocol: str) -> None:
-    if not _is_free(port, protocol):
+def _require_free(work: Work, port: int, protocol: str) -> None:
+    if (port, protocol) in work.host.ports_taken or not _is_free(port, protocol):
         raise HookFailure(
             "CannotStartContainerError: Error response from daemon: driver failed programming "
             f"external connectivity: Bind for 0.0.0.0:{port} failed: port is already allocated"

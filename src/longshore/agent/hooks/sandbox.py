@@ -1,11 +1,16 @@
 """The task's sandbox: its cgroup and, under gVisor, its kernel."""
 
+from pathlib import Path
+
 from longshore.agent.hooks.interface import Work
 from longshore.agent.hooks.names import hostname
 from longshore.runtime.interface import Limits, SandboxSpec
 
 MIB = 2**20
-TASK_PIDS = 32768
+PID_MAX = Path("/proc/sys/kernel/pid_max")
+TASK_SHARE = 4
+"""One task may have this part of the machine's processes, so that none takes them all."""
+MOST_PROCESSES = 32768
 
 
 class Sandbox:
@@ -23,7 +28,7 @@ class Sandbox:
                     cpu_quota=task.cpu,
                     cpu_shares=int(task.cpu * 1024),
                     memory=task.memory * MIB,
-                    pids=TASK_PIDS,
+                    pids=most_processes(int(PID_MAX.read_text())),
                 ),
                 hostname="" if work.network_mode == "host" else hostname(work),
                 pid_mode=task.pid_mode,
@@ -35,3 +40,8 @@ class Sandbox:
     async def tear_down(self, work: Work) -> None:
         """See `interface.Hook`."""
         await work.host.runtime.remove_sandbox(work.record.id)
+
+
+def most_processes(pid_max: int) -> int:
+    """How many processes and threads a task may have on a machine with this pid_max."""
+    return min(MOST_PROCESSES, pid_max // TASK_SHARE)

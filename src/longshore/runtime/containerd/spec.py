@@ -186,7 +186,11 @@ def container_spec(
     privileged = spec.privileged and sandbox.isolation == "runc"
     linux: Json = {
         "cgroupsPath": cgroup,
-        "namespaces": _namespaces(sandbox, shared),
+        "namespaces": [
+            namespace
+            for namespace in _namespaces(sandbox, shared, spec.namespace)
+            if not _is_kernels(namespace, sandbox)
+        ],
         "resources": resources(spec.limits, privileged),
         "maskedPaths": [] if privileged else list(MASKED_PATHS),
         "readonlyPaths": [] if privileged else list(READ_ONLY_PATHS),
@@ -209,7 +213,7 @@ def container_spec(
 
 
 def pause_spec(sandbox: SandboxSpec, cgroup: str) -> Json:
-    """The OCI spec of the container that holds a gVisor sandbox open."""
+    """The OCI spec of the container that holds a sandbox, or its namespaces, open."""
     return {
         "ociVersion": "1.1.0",
         "process": {
@@ -221,10 +225,10 @@ def pause_spec(sandbox: SandboxSpec, cgroup: str) -> Json:
         },
         "root": {"path": "rootfs", "readonly": True},
         "hostname": sandbox.hostname,
-        "mounts": [_PROC],
+        "mounts": [_PROC, _tmpfs("/dev", ["nosuid", "mode=755", "size=64k"])],
         "linux": {
             "cgroupsPath": cgroup,
-            "namespaces": _namespaces(sandbox, {}),
+            "namespaces": _namespaces(sandbox, {}, None),
             "resources": resources(sandbox.limits, False),
         },
         "annotations": _annotations(sandbox, "sandbox"),
@@ -237,16 +241,23 @@ def _annotations(sandbox: SandboxSpec, kind: str) -> Json:
     return {CRI_TYPE: kind, CRI_SANDBOX: sandbox.id}
 
 
-def _namespaces(sandbox: SandboxSpec, shared: Mapping[str, Path]) -> list[Json]:
+def _namespaces(sandbox: SandboxSpec, shared: Mapping[str, Path], own: Path | None) -> list[Json]:
     namespaces: list[Json] = [{"type": "mount"}, {"type": "uts"}]
-    if sandbox.namespace is not None:
-        namespaces.append({"type": "network", "path": str(sandbox.namespace)})
+    network = own or sandbox.namespace
+    if network is not None:
+        namespaces.append({"type": "network", "path": str(network)})
     for kind, mode in (("pid", sandbox.pid_mode), ("ipc", sandbox.ipc_mode)):
         if kind in shared:
             namespaces.append({"type": kind, "path": str(shared[kind])})
         elif mode != "host":
             namespaces.append({"type": kind})
     return namespaces
+
+
+def _is_kernels(namespace: Json, sandbox: SandboxSpec) -> bool:
+    """Whether the container is to have its gVisor kernel's namespace, not one of its own."""
+    shares = sandbox.isolation == "gvisor" and sandbox.pid_mode == "task"
+    return shares and namespace["type"] == "pid"
 
 
 def _process(

@@ -57,6 +57,10 @@ def route_to_loopback(inside: Path, address: str) -> None:
         subprocess.run(["ip", "netns", "exec", inside.name, *command], check=True)
 
 
+def web_of(number: int) -> str:
+    return record(number).containers["web"].id
+
+
 async def listening(host: Host) -> None:
     async def heard() -> bool:
         try:
@@ -71,8 +75,8 @@ async def listening(host: Host) -> None:
 async def test_each_task_on_the_bridge_gets_its_own_credentials_and_no_others(
     host: Host, engine: Engine
 ) -> None:
-    first = await host.bridge.attach(record(5).id, ())
-    second = await host.bridge.attach(record(6).id, ())
+    first = await host.bridge.attach(web_of(5), ())
+    second = await host.bridge.attach(web_of(6), ())
     async with endpoints(host, engine):
         await listening(host)
         for inside, own, others in ((first, 5, (6, 7)), (second, 6, (5, 7))):
@@ -83,20 +87,20 @@ async def test_each_task_on_the_bridge_gets_its_own_credentials_and_no_others(
 
 
 async def test_a_task_on_the_bridge_reads_its_address_there(host: Host, engine: Engine) -> None:
-    inside = await host.bridge.attach(record(5).id, ())
+    inside = await host.bridge.attach(web_of(5), ())
     web = record(5).containers["web"].id
     async with endpoints(host, engine):
         await listening(host)
         status, document = await get(inside, f"/v4/{web}")
         assert status == 200
-        address = host.bridge.addresses()[record(5).id]
+        address = host.bridge.addresses()[web_of(5)]
         assert document["Networks"] == [{"NetworkMode": "bridge", "IPv4Addresses": [address]}]
 
 
 async def test_in_the_hosts_network_the_id_tells_the_task_but_never_one_of_the_bridge(
     host: Host, engine: Engine
 ) -> None:
-    await host.bridge.attach(record(5).id, ())
+    await host.bridge.attach(web_of(5), ())
     async with endpoints(host, engine):
         await listening(host)
         path = "/v2/credentials/credentials-{}"
@@ -105,7 +109,7 @@ async def test_in_the_hosts_network_the_id_tells_the_task_but_never_one_of_the_b
 
 
 async def test_the_loopback_endpoint_comes_back_on_its_port(host: Host, engine: Engine) -> None:
-    inside = await host.bridge.attach(record(5).id, ())
+    inside = await host.bridge.attach(web_of(5), ())
     for _ in range(2):
         async with endpoints(host, engine):
             await listening(host)
@@ -117,8 +121,8 @@ async def test_a_task_that_routes_to_the_hosts_loopback_reaches_nothing_there(
     host: Host, engine: Engine
 ) -> None:
     """As a container with NET_ADMIN can; the bridge has to route 127.0.0.0/8 for the endpoints."""
-    inside = await host.bridge.attach(record(5).id, ())
-    route_to_loopback(inside, host.bridge.addresses()[record(5).id])
+    inside = await host.bridge.attach(web_of(5), ())
+    route_to_loopback(inside, host.bridge.addresses()[web_of(5)])
     async with endpoints(host, engine):
         await listening(host)
         assert not reaches(inside, LOOPBACK, host.local_port, REFUSED_SECONDS)

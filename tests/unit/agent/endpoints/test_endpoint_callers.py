@@ -29,7 +29,7 @@ def interface(number: int, vpc: str = "vpc-1") -> Interface:
 
 
 NETWORK = Network(interfaces=(interface(5), interface(6)))
-PLACES = Places(NETWORK, {record(7).id: "172.28.0.2"})
+PLACES = Places(NETWORK, {record(7).containers["web"].id: "172.28.0.2"})
 RECORDS = [
     record(5),
     record(6),

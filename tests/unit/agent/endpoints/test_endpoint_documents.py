@@ -12,7 +12,8 @@ from longshore.agent.endpoints.documents import (
 )
 from longshore.nodeapi import acs
 
-AROUND = Surroundings(zone="us-east-1a", vpc_id="vpc-1", bridge_address="172.28.0.2")
+ON_BRIDGE = {record(5).containers["web"].id: "172.28.0.2"}
+AROUND = Surroundings(zone="us-east-1a", vpc_id="vpc-1", bridge_addresses=ON_BRIDGE)
 
 # Keys of "Amazon ECS task metadata v4 examples" of tasks on Fargate; what says how the clock of the
 # host and its disk are is not these documents' to know.

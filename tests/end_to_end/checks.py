@@ -1,0 +1,79 @@
+"""Containers that check what they see and say so by their exit code: 0, or the line that failed."""
+
+from longshore.testing.images import busybox_files
+
+LAUNCH_TYPES = ("FARGATE", "EC2")
+APPLETS = (
+    *("sh", "busybox", "cat", "chown", "cut", "df", "dd", "env", "false", "grep", "head"),
+    *(
+        "hostname",
+        "httpd",
+        "id",
+        "ip",
+        "kill",
+        "ls",
+        "mkdir",
+        "mount",
+        "nc",
+        "ps",
+        "pwd",
+        "rm",
+        "seq",
+    ),
+    *("sleep", "tail", "test", "touch", "tr", "true", "ulimit", "uname", "wc", "wget", "yes"),
+)
+USUAL = {"essential": False, "memory": 64, "stopTimeout": 2}
+PASSWD = b"root:x:0:0:root:/root:/bin/sh\nkeeper:x:501:502::/home/keeper:/bin/sh\n"
+GROUP = b"root:x:0:\nkeepers:x:502:\nwatch:x:503:keeper\n"
+
+
+def checking_image(cloud):
+    """Busybox with users and groups; its command fails, so that a check must give another."""
+    files = {
+        **busybox_files(*(name for name in APPLETS if name != "busybox")),
+        "etc/passwd": PASSWD,
+        "etc/group": GROUP,
+    }
+    return cloud.image("checking", files, {"Cmd": ["/bin/false"], "Env": ["FROM=image", "KEPT=1"]})
+
+
+def check(script, **settings):
+    """A container that runs a shell script, whose first failing line ends it with an error."""
+    return {"command": ["sh", "-ec", script], **settings}
+
+
+def define(cloud, family, containers, launch_type, **further):
+    """Register a task of named containers for one launch type; its ARN."""
+    image = checking_image(cloud)
+    definitions = [
+        {"name": name, "image": image, **USUAL, **container}
+        for name, container in containers.items()
+    ]
+    sizes = {"cpu": "256", "memory": "1024"}
+    fargate = launch_type == "FARGATE"
+    return cloud.definition(family, definitions, fargate=fargate, **(sizes | further))
+
+
+def run_to_end(cloud, family, containers, launch_type, overrides=None, **further):
+    """Run the checks as one task until all have ended; each container as DescribeTasks shows it."""
+    last = {
+        "command": ["true"],
+        "essential": True,
+        "dependsOn": [{"containerName": name, "condition": "COMPLETE"} for name in containers],
+    }
+    arn = define(cloud, family, {**containers, "last": last}, launch_type, **further)
+    given = {"overrides": {"containerOverrides": overrides}} if overrides else {}
+    if further.get("networkMode", "awsvpc") != "awsvpc":
+        task = run_without_interface(cloud, arn, **given)
+    else:
+        (task,) = cloud.run(arn, launch_type, **given)
+    ended = cloud.await_status(task, "STOPPED")
+    assert ended["stopCode"] == "EssentialContainerExited", ended["stoppedReason"]
+    return {container["name"]: container for container in ended["containers"]}
+
+
+def run_without_interface(cloud, definition, **further):
+    """Start one task of network mode bridge, host or none on the machine; its ARN."""
+    answer = cloud.ecs.run_task(taskDefinition=definition, launchType="EC2", **further)
+    assert not answer["failures"], answer["failures"]
+    return answer["tasks"][0]["taskArn"]
