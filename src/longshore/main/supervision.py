@@ -10,6 +10,9 @@ from pathlib import Path
 from longshore.base.installation import Installation, load_installation
 from longshore.main.supervisor import Process, Supervisor
 
+SMALL = {"MALLOC_TRIM_THRESHOLD_": str(128 * 1024)}
+"""Bytes; glibc raises it with what is freed, and would keep 5 MiB of what the agent starts with."""
+
 
 def supervise(installation: Installation) -> None:
     """Run every process until told to end, then take everything down.
@@ -26,7 +29,7 @@ def _processes(installation: Installation) -> list[Process]:
     python = [sys.executable, "-m"]
     processes = [
         Process("control-plane", [*python, "longshore.main.control_plane", data_dir]),
-        Process("agent", [*python, "longshore.main.host_agent", data_dir]),
+        Process("agent", [*python, "longshore.main.host_agent", data_dir], SMALL),
     ]
     if installation.runtime == "containerd":
         processes.insert(1, Process("containerd", [*python, "longshore.main.containerd", data_dir]))

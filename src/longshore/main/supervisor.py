@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -29,10 +29,11 @@ class AlreadyRunning(Exception):
 
 @dataclass
 class Process:
-    """One supervised program: its command, and where its output goes."""
+    """One supervised program: its command, and what it finds in its environment besides ours."""
 
     name: str
     command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
     started: float = 0.0
     failures: int = 0
     due: float = 0.0
@@ -101,6 +102,7 @@ class Supervisor:
         with (self._log_dir / f"{process.name}.log").open("ab") as log:
             process.child = subprocess.Popen(
                 process.command,
+                env={**os.environ, **process.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 
 import msgspec
-import regex
 
 from longshore.agent.logs.lines import Begins
 
@@ -86,6 +85,8 @@ class Beginning:
     """The test of a line for `LogOptions.pattern`."""
 
     def __init__(self, pattern: str) -> None:
+        import regex  # see _pattern
+
         self._compiled = regex.compile(pattern.encode())
         self._failures = 0
 
@@ -149,6 +150,10 @@ def _pattern(given: Mapping[str, str]) -> str:
             "'awslogs-multiline-pattern' at the same time"
         )
     found = pattern or date_pattern(dates or "")
+    if not found:
+        return ""
+    import regex  # here, since few tasks have such an option, and it takes 1.4 MiB
+
     try:
         regex.compile(found.encode())
     except regex.error as error:
