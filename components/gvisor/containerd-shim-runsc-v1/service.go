@@ -6,9 +6,11 @@ import (
 
 	sandboxapi "github.com/containerd/containerd/api/runtime/sandbox/v1"
 	task "github.com/containerd/containerd/api/runtime/task/v2"
+	"github.com/containerd/containerd/v2/core/events"
 	"github.com/containerd/containerd/v2/pkg/shim"
 	"github.com/containerd/containerd/v2/pkg/shutdown"
 	"github.com/containerd/containerd/v2/plugins"
+	"github.com/containerd/log"
 	"github.com/containerd/plugin"
 	"github.com/containerd/plugin/registry"
 	"github.com/containerd/ttrpc"
@@ -39,6 +41,20 @@ func (s service) RegisterTTRPC(server *ttrpc.Server) error {
 	return nil
 }
 
+// publisher tells containerd of events, as far as it is there to hear them: gVisor's shim ends itself,
+// and its sandbox with it, where one cannot be delivered. Who waits for a task asks for its state.
+type publisher struct {
+	shim.Publisher
+}
+
+// Publish gives the event to containerd; where that fails it is lost.
+func (p publisher) Publish(ctx context.Context, topic string, event events.Event) error {
+	if err := p.Publisher.Publish(ctx, topic, event); err != nil {
+		log.G(ctx).WithError(err).WithField("topic", topic).Warn("an event was not delivered")
+	}
+	return nil
+}
+
 func init() {
 	registry.Register(&plugin.Registration{
 		Type:     plugins.TTRPCPlugin,
@@ -49,7 +65,7 @@ func init() {
 }
 
 func newService(ic *plugin.InitContext) (interface{}, error) {
-	events, err := ic.GetByID(plugins.EventPlugin, "publisher")
+	sink, err := ic.GetByID(plugins.EventPlugin, "publisher")
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +73,7 @@ func newService(ic *plugin.InitContext) (interface{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner, err := runsc.NewShimRedirector(ic.Context, events.(shim.Publisher), end.(shutdown.Service))
+	inner, err := runsc.NewShimRedirector(ic.Context, publisher{sink.(shim.Publisher)}, end.(shutdown.Service))
 	if err != nil {
 		return nil, err
 	}

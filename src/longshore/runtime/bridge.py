@@ -1,6 +1,6 @@
 """The bridge of an installation, for tasks of network mode `bridge` (and `none`).
 
-Each task has a network namespace `ls-<installation>-t-<task>`; with `bridge` a veth joins it to
+Each container has a network namespace `ls-<installation>-t-<container>`; a veth joins it to
 the bridge `ls<installation>br`, and ports of the host lead to it by nftables' destination NAT. All
 of it is named by the installation's id, and found again by those names after a crash.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from longshore.base.installation import Installation
+from longshore.runtime import docker
 from longshore.runtime.interface import RuntimeFailure
 
 NETNS_DIR = Path("/run/netns")
@@ -25,7 +26,7 @@ API_ADDRESS = "169.254.170.100"
 
 
 class PortForward(msgspec.Struct, frozen=True):
-    """A port of the host that leads to a port of a task; `protocol` is tcp or udp."""
+    """A port of the host that leads to a port of a container; `protocol` is tcp or udp."""
 
     protocol: str
     host_port: int
@@ -33,7 +34,7 @@ class PortForward(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One task on the bridge, as the table below keeps it."""
+    """One container on the bridge, as the table below keeps it."""
 
     address: str
     forwards: tuple[PortForward, ...] = ()
@@ -50,24 +51,24 @@ class Bridge:
         self.name = f"ls{installation.id}br"
         self._table = f"longshore-{installation.id}-bridge"
 
-    async def empty(self, task_id: str) -> Path:
+    async def empty(self, container_id: str) -> Path:
         """A namespace with nothing but loopback."""
         async with self._lock:
-            return await asyncio.to_thread(self._namespace, task_id)
+            return await asyncio.to_thread(self._namespace, container_id)
 
-    async def attach(self, task_id: str, forwards: Sequence[PortForward]) -> Path:
-        """The task's namespace, on the bridge; attaching twice gives the same."""
+    async def attach(self, container_id: str, forwards: Sequence[PortForward]) -> Path:
+        """The container's namespace, on the bridge; attaching twice gives the same."""
         async with self._lock:
-            return await asyncio.to_thread(self._attach, task_id, tuple(forwards))
+            return await asyncio.to_thread(self._attach, container_id, tuple(forwards))
 
-    async def detach(self, task_id: str) -> None:
-        """Remove the task's namespace and forwards; safe to repeat, safe without `attach`."""
+    async def detach(self, container_id: str) -> None:
+        """Remove the container's namespace and forwards; safe to repeat, and without `attach`."""
         async with self._lock:
-            await asyncio.to_thread(self._detach, task_id)
+            await asyncio.to_thread(self._detach, container_id)
 
     def addresses(self) -> dict[str, str]:
-        """Where each task on the bridge is, by task id."""
-        return {task_id: place.address for task_id, place in self._load().items()}
+        """Where each container on the bridge is, by its id."""
+        return {container_id: place.address for container_id, place in self._load().items()}
 
     def destroy(self) -> None:
         """Remove the bridge, every namespace and the rules of this installation."""
@@ -75,54 +76,73 @@ class Bridge:
             _try(["ip", "netns", "delete", path.name])
         _try(["ip", "link", "delete", self.name])
         _try(["nft", "delete", "table", "inet", self._table])
+        docker.remove_rules(self._table)
         self._file.unlink(missing_ok=True)
 
-    def _path(self, task_id: str) -> Path:
-        return NETNS_DIR / f"ls-{self._installation.id}-t-{task_id}"
+    def _path(self, container_id: str) -> Path:
+        return NETNS_DIR / f"ls-{self._installation.id}-t-{container_id}"
 
-    def _namespace(self, task_id: str) -> Path:
-        path = self._path(task_id)
-        if not path.exists():
+    def _namespace(self, container_id: str) -> Path:
+        path = self._path(container_id)
+        if not _is_namespace(path):
+            # A bare file is what a kill between its making and its mounting left.
+            path.unlink(missing_ok=True)
             _run(["ip", "netns", "add", path.name])
-        _run(["ip", "-n", path.name, "link", "set", "lo", "up"])
+        _batch(["link set lo up"], path)
         return path
 
-    def _attach(self, task_id: str, forwards: tuple[PortForward, ...]) -> Path:
+    def _attach(self, container_id: str, forwards: tuple[PortForward, ...]) -> Path:
         places = self._load()
-        network = self._ensure_bridge()
-        path = self._namespace(task_id)
-        place = places.get(task_id) or Place(address=_free(network, places), forwards=forwards)
-        places[task_id] = place
+        network = self._network()
+        path = self._namespace(container_id)
+        place = places.get(container_id) or Place(address=_free(network, places), forwards=forwards)
+        places[container_id] = place
         self._save(places)
-        outer = "lsv" + hashlib.sha256(path.name.encode()).hexdigest()[:12]
-        if not _succeeds(["ip", "-n", path.name, "link", "show", "eth0"]):
-            _run(["ip", "link", "add", outer, "type", "veth", "peer", "eth0", "netns", path.name])
-        _run(["ip", "link", "set", outer, "master", self.name, "up"])
-        inside = ["ip", "-n", path.name]
-        _run([*inside, "addr", "replace", f"{place.address}/{network.prefixlen}", "dev", "eth0"])
-        _run([*inside, "link", "set", "eth0", "up"])
-        _run([*inside, "route", "replace", "default", "via", str(network[1])])
+        outer = _outer(path)
+        commands = self._bridge_commands(network)
+        if not _is_device(outer):
+            commands.append(f"link add {outer} type veth peer eth0 netns {path.name}")
+        commands.append(f"link set {outer} master {self.name} up")
+        # So that a task reaches itself by its published port, also where br_netfilter is loaded.
+        _batch([*commands, f"link set {outer} type bridge_slave hairpin on"])
+        self._let_in()
+        _batch(
+            [
+                f"addr replace {place.address}/{network.prefixlen} dev eth0",
+                "link set eth0 up",
+                f"route replace default via {network[1]}",
+            ],
+            path,
+        )
         self._apply(network, places)
         return path
 
-    def _detach(self, task_id: str) -> None:
+    def _detach(self, container_id: str) -> None:
         places = self._load()
-        if places.pop(task_id, None) is not None:
+        if places.pop(container_id, None) is not None:
             self._save(places)
             self._apply(self._network(), places)
-        if self._path(task_id).exists():
-            _run(["ip", "netns", "delete", self._path(task_id).name])
+        path = self._path(container_id)
+        if _is_device(_outer(path)):
+            _run(["ip", "link", "delete", _outer(path)])
+        if path.exists():
+            _try(["ip", "netns", "delete", path.name])
+            path.unlink(missing_ok=True)
 
-    def _ensure_bridge(self) -> ipaddress.IPv4Network:
-        network = self._network()
-        if not _succeeds(["ip", "link", "show", self.name]):
-            _run(["ip", "link", "add", self.name, "type", "bridge"])
-        gateway = f"{network[1]}/{network.prefixlen}"
-        _run(["ip", "addr", "replace", gateway, "dev", self.name])
-        _run(["ip", "link", "set", self.name, "up"])
+    def _bridge_commands(self, network: ipaddress.IPv4Network) -> list[str]:
+        return [
+            *([] if _is_device(self.name) else [f"link add {self.name} type bridge"]),
+            f"addr replace {network[1]}/{network.prefixlen} dev {self.name}",
+            f"link set {self.name} up",
+        ]
+
+    def _let_in(self) -> None:
+        """Have the kernel forward for the bridge, also beside a Docker, which forbids it."""
         for setting in (f"conf/{self.name}/route_localnet", "ip_forward"):
-            Path("/proc/sys/net/ipv4", setting).write_text("1")
-        return network
+            path = Path("/proc/sys/net/ipv4", setting)
+            if path.read_text().strip() != "1":
+                path.write_text("1")
+                docker.let_through(self.name, self._table)
 
     def _network(self) -> ipaddress.IPv4Network:
         """The same /22 for the same installation."""
@@ -193,7 +213,13 @@ def ruleset(
             f'oifname "{bridge}" ip saddr 127.0.0.0/8 masquerade',
             f'oifname "{bridge}" ip saddr {network} ct status dnat masquerade',
             "}",
-            # The bridge routes 127.0.0.0/8 for the rules above; nothing else may come that way.
+            # Whatever comes out of a namespace comes from its address, and goes to no loopback
+            # but through the rules above: route_localnet would let it.
+            "chain sources { type filter hook prerouting priority raw;",
+            f'iifname "{bridge}" meta nfproto ipv6 drop',
+            f'iifname "{bridge}" ip saddr != {network} drop',
+            f'iifname "{bridge}" ip daddr 127.0.0.0/8 drop',
+            "}",
             "chain guard { type filter hook input priority filter;",
             f'iifname "{bridge}" ip daddr 127.0.0.0/8 ct status dnat accept',
             f'iifname "{bridge}" ip daddr 127.0.0.0/8 drop',
@@ -211,16 +237,34 @@ def _free(network: ipaddress.IPv4Network, places: Mapping[str, Place]) -> str:
     raise RuntimeFailure("ResourceInitializationError", f"no address of {network} is free")
 
 
+def _outer(namespace: Path) -> str:
+    """The host's end of a namespace's veth."""
+    return "lsv" + hashlib.sha256(namespace.name.encode()).hexdigest()[:12]
+
+
+def _is_device(name: str) -> bool:
+    return Path("/sys/class/net", name).exists()
+
+
+def _is_namespace(path: Path) -> bool:
+    try:
+        return path.stat().st_dev != path.parent.stat().st_dev
+    except FileNotFoundError:
+        return False
+
+
+def _batch(commands: Sequence[str], namespace: Path | None = None) -> None:
+    """Run `ip` once, inside a namespace or on the host."""
+    inside = ["-n", namespace.name] if namespace is not None else []
+    _run(["ip", *inside, "-batch", "-"], "\n".join(commands) + "\n")
+
+
 def _run(command: Sequence[str], text: str = "") -> None:
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeFailure(
             "ResourceInitializationError", f"{json.dumps(command)}: {done.stderr.strip()}"
         )
-
-
-def _succeeds(command: Sequence[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _try(command: Sequence[str]) -> None:

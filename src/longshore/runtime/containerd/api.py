@@ -1,7 +1,7 @@
 """containerd's gRPC API, as far as Longshore calls it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +15,14 @@ from longshore.runtime.containerd.generated import (
     containers_pb2,
     content_pb2,
     images_pb2,
+    sandbox_pb2,
     snapshots_pb2,
     tasks_pb2,
     transfer_pb2,
 )
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 RECONNECT_SECONDS = 0.05
 AWAY_SECONDS = 60.0
 """How long a call waits for a containerd that is not there."""
@@ -61,29 +63,18 @@ class Containerd:
         response: type[M],
         seconds: float | None = 60.0,
     ) -> M:
-        """Call `containerd.services.<service>.v1.<Service>/<method>`.
+        """Call `containerd.services.<service>.v1.<Service>/<method>`, or `<method>` with a slash.
 
         A containerd that is away is waited for; other failures raise `grpc.aio.AioRpcError`.
         """
-        name = f"/containerd.services.{service}.v1.{service.capitalize()}/{method}"
+        path = method if "/" in method else f"{service.capitalize()}/{method}"
+        name = f"/containerd.services.{service}.v1.{path}"
         unary: Callable[..., Any] = self._channel.unary_unary(
             name,
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
-        clock = asyncio.get_running_loop().time
-        deadline: float | None = None
-        while True:
-            try:
-                answer: M = await unary(request, metadata=self._metadata, timeout=seconds)
-            except grpc.aio.AioRpcError as error:
-                # Counted from when it went away: a call may have lasted for days before that.
-                deadline = deadline or clock() + AWAY_SECONDS
-                if error.code() != grpc.StatusCode.UNAVAILABLE or clock() > deadline:
-                    raise
-                await asyncio.sleep(RECONNECT_SECONDS)
-            else:
-                return answer
+        return await _until_there(lambda: unary(request, metadata=self._metadata, timeout=seconds))
 
     async def read(self, digest: str) -> bytes:
         """A blob of the content store, whole."""
@@ -93,8 +84,12 @@ class Containerd:
             response_deserializer=content_pb2.ReadContentResponse.FromString,
         )
         request = content_pb2.ReadContentRequest(digest=digest)
-        parts = [part.data async for part in stream(request, metadata=self._metadata)]
-        return b"".join(parts)
+
+        async def whole() -> bytes:
+            parts = [part.data async for part in stream(request, metadata=self._metadata)]
+            return b"".join(parts)
+
+        return await _until_there(whole)
 
     async def transfer(self, source: Message, destination: Message, seconds: float) -> None:
         """Have containerd move an image (its transfer service)."""
@@ -178,6 +173,29 @@ class Containerd:
         request = containers_pb2.DeleteContainerRequest(id=container_id)
         await self._unless_missing("containers", "Delete", request, Empty)
 
+    async def keep(self, container_id: str, runtime: str) -> None:
+        """Have the container's shim, and with it its exit code, outlive containerd.
+
+        containerd ends the shims of stopped containers when it starts, but not those that it knows
+        as sandboxes (`shouldCleanupShim` in its core/runtime/v2/shim_load.go); one that several
+        containers share would take all of them along.
+        """
+        request = sandbox_pb2.StoreCreateRequest()
+        request.sandbox.sandbox_id = container_id
+        request.sandbox.runtime.name = runtime
+        try:
+            await self.call("sandbox", "Store/Create", request, sandbox_pb2.StoreCreateResponse)
+        except grpc.aio.AioRpcError as error:
+            if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+                raise
+
+    async def let_go(self, container_id: str) -> None:
+        """Undo `keep`."""
+        request = sandbox_pb2.StoreDeleteRequest(sandbox_id=container_id)
+        await self._unless_missing(
+            "sandbox", "Store/Delete", request, sandbox_pb2.StoreDeleteResponse
+        )
+
     async def task(self, container_id: str) -> Any | None:
         """The container's process, or None."""
         request = tasks_pb2.GetRequest(container_id=container_id)
@@ -243,6 +261,21 @@ class Containerd:
 
     async def close(self) -> None:
         await self._channel.close(None)
+
+
+async def _until_there(attempt: Callable[[], Awaitable[T]]) -> T:
+    """What `attempt` gives once containerd is there to answer."""
+    clock = asyncio.get_running_loop().time
+    deadline: float | None = None
+    while True:
+        try:
+            return await attempt()
+        except grpc.aio.AioRpcError as error:
+            # Counted from when it went away: a call may have lasted for days before that.
+            deadline = deadline or clock() + AWAY_SECONDS
+            if error.code() != grpc.StatusCode.UNAVAILABLE or clock() > deadline:
+                raise
+            await asyncio.sleep(RECONNECT_SECONDS)
 
 
 def is_missing(error: grpc.aio.AioRpcError) -> bool:

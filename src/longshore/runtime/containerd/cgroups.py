@@ -178,13 +178,16 @@ def _block_bytes(directory: Path) -> tuple[int, int]:
 def _remove_tree(directory: Path) -> None:
     if not directory.is_dir():
         return
-    for child in list(directory.iterdir()):
-        if child.is_dir():
-            _remove_tree(child)
+    with contextlib.suppress(FileNotFoundError):
+        for child in list(directory.iterdir()):
+            if child.is_dir():
+                _remove_tree(child)
     deadline = time.monotonic() + LEAVE_SECONDS
     while directory.is_dir():
         try:
             directory.rmdir()
+        except FileNotFoundError:
+            return
         except OSError:
             if time.monotonic() > deadline:
                 raise
@@ -193,6 +196,8 @@ def _remove_tree(directory: Path) -> None:
 
 
 def _kill_inside(directory: Path) -> None:
-    for pid in (directory / "cgroup.procs").read_text().split():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(pid), signal.SIGKILL)
+    # A cgroup that is gone meanwhile holds nobody.
+    with contextlib.suppress(FileNotFoundError):
+        for pid in (directory / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,13 @@ PLUGINS_LEFT_OUT = (
     "io.containerd.nri.v1.nri",
 )
 
+TIMEOUTS = """\
+  # A shim that does not answer in time when containerd starts is ended, with its whole sandbox.
+  "io.containerd.timeout.shim.load" = "60s"
+  "io.containerd.timeout.shim.cleanup" = "30s"
+  "io.containerd.timeout.task.state" = "20s"
+"""
+SHIM_SOCKET = re.compile(r"unix://(/run/containerd/s/[0-9a-f]+)")
 GVISOR_SETTINGS = """\
 [runsc_config]
 # Shows what a container may use, and counts what it does use.
@@ -73,12 +81,13 @@ disabled_plugins = [{left_out}]
   address = "{socket_path(installation)}"
 [ttrpc]
   address = "{socket_path(installation)}.ttrpc"
-"""
+[timeouts]
+{TIMEOUTS}"""
     )
     gvisor_settings(home)
     pause = home / "pause"
-    pause.mkdir(exist_ok=True)
-    (pause / "proc").mkdir(exist_ok=True)
+    for inside in (".", "proc", "dev"):
+        (pause / inside).mkdir(exist_ok=True)
     shutil.copy(programs / "pause", pause / "pause.new")
     (pause / "pause.new").replace(pause / "pause")
     return path
@@ -104,6 +113,7 @@ def destroy(installation: Installation) -> None:
             os.kill(pid, signal.SIGKILL)
     cgroups = Cgroups(installation.id)
     cgroups.remove(cgroups.top)
+    _remove_sockets(installation)
     _unmount_below(installation.run_dir / "containerd")
     _unmount_below(installation.data_dir)
     shutil.rmtree(installation.run_dir / "containerd", ignore_errors=True)
@@ -115,6 +125,15 @@ def destroy(installation: Installation) -> None:
     for name in ("io.containerd.runtime.v2.task", "sandboxes"):
         shutil.rmtree(home / "root" / name, ignore_errors=True)
         shutil.rmtree(home / name, ignore_errors=True)
+
+
+def _remove_sockets(installation: Installation) -> None:
+    """Of the shims, which lie beside those of every other containerd."""
+    tasks = installation.run_dir / "containerd" / "io.containerd.runtime.v2.task"
+    for name in ("address", "bootstrap.json"):
+        for file in tasks.glob(f"{namespace(installation)}/*/{name}"):
+            for found in SHIM_SOCKET.findall(file.read_text()):
+                Path(found).unlink(missing_ok=True)
 
 
 def _processes(installation: Installation) -> Iterator[int]:

@@ -18,9 +18,10 @@ from longshore.runtime.containerd.generated import metrics_pb2
 from longshore.runtime.interface import Statistics
 
 LOOK_SECONDS = 0.2
-ASK_SECONDS = 0.5
-"""Asking a sandbox about one container costs a process of some 30 ms."""
-CLOSE_TO_LIMIT = 0.75
+ASK_SECONDS, ASK_AT_LEAST_EVERY = 0.2, 5.0
+"""Asking about one container costs a process of some 30 ms: seldom, while nothing grows."""
+CLOSE_TO_LIMIT = 0.5
+GROWTH = 1.05
 
 log = logger(__name__)
 
@@ -37,7 +38,7 @@ class MemoryWatch:
     async def watch(self, container_id: str, sandbox_id: str, limit: int) -> None:
         """Kill the container once it uses more than `limit` bytes (0: no limit of its own)."""
         cgroup = self._cgroups.sandbox(sandbox_id)
-        used = 0
+        used, before, pause = 0, 0, ASK_SECONDS
         while used <= limit or not limit:
             await asyncio.sleep(LOOK_SECONDS)
             if self._is_calm(cgroup, limit):
@@ -46,7 +47,11 @@ class MemoryWatch:
             used = counted.memory_bytes if counted is not None else 0
             self._used.setdefault(sandbox_id, {})[container_id] = used
             if not limit or used <= limit:
-                await asyncio.sleep(ASK_SECONDS)
+                pause = (
+                    ASK_SECONDS if used > before * GROWTH else min(2 * pause, ASK_AT_LEAST_EVERY)
+                )
+                before = used
+                await asyncio.sleep(pause)
         log.info("a container uses too much memory", container=container_id, used=used, limit=limit)
         self._note(container_id, container_id)
         with contextlib.suppress(grpc.aio.AioRpcError):

@@ -69,6 +69,8 @@ class Processes:
         """Kill all that runs in the container and forget it; safe where there is nothing."""
         process = await self._containerd.task(container_id)
         if process is None:
+            # A shim may be there that was killed before it made anything.
+            await self._containerd.remove_task(container_id)
             return
         if process.status == task_pb2.CREATED:
             # gVisor kills only what runs. It was to run: a kill -9 came between the two calls.

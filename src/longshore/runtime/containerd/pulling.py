@@ -12,10 +12,21 @@ import grpc
 
 from longshore.runtime.containerd.api import Containerd
 from longshore.runtime.containerd.generated import transfer_types_pb2, types_pb2
-from longshore.runtime.interface import Image, ImageConfig, RegistryCredentials, RuntimeFailure
+from longshore.runtime.interface import (
+    Image,
+    ImageConfig,
+    RegistryCredentials,
+    RegistryUnreachable,
+    RuntimeFailure,
+)
 
 SNAPSHOTTER = "overlayfs"
 PULL_SECONDS = 3600.0
+UNREACHABLE = re.compile(
+    r"connection refused|connection reset|\bEOF\b|i/o timeout|TLS handshake timeout|broken pipe"
+    r"|server closed idle connection|50[0234] "
+)
+"""What Go's HTTP client says of a server that went away, or that cannot answer now."""
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 HERE = {
     "os": "linux",
@@ -64,7 +75,9 @@ async def pull(
     try:
         await containerd.transfer(source, store, PULL_SECONDS)
     except grpc.aio.AioRpcError as error:
-        raise RuntimeFailure(*pull_failure(name, error.details() or str(error.code()))) from error
+        details = error.details() or str(error.code())
+        kind = RegistryUnreachable if UNREACHABLE.search(details) else RuntimeFailure
+        raise kind(*pull_failure(name, details)) from error
     unpacked = await find(containerd, reference)
     if unpacked is None:
         raise RuntimeFailure("CannotPullContainerError", f"{name}: no image for this machine")

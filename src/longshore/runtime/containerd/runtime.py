@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ class ContainerdRuntime:
         try:
             await self._record(spec.id, spec.isolation, pause_spec(spec, cgroup), labels)
             await self._processes.create(request)
-            await self._processes.start(spec.id)
+            await self._run(spec.id, spec.isolation)
         except grpc.aio.AioRpcError as error:
             raise RuntimeFailure(
                 "ResourceInitializationError", f"sandbox: {_reason(error)}"
@@ -217,9 +217,16 @@ class ContainerdRuntime:
                 container_id=container_id, rootfs=mounts, stdout=outputs[0], stderr=outputs[1]
             )
             await self._processes.create(request)
-            await self._processes.start(container_id)
+            await self._run(container_id, container.labels[ISOLATION_LABEL])
         except grpc.aio.AioRpcError as error:
             raise RuntimeFailure("CannotStartContainerError", _reason(error)) from error
+
+    async def _run(self, container_id: str, isolation: str) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._containerd.keep(container_id, SHIMS[isolation]))
+            started = group.create_task(_outcome(self._processes.start(container_id)))
+        if failure := started.result():
+            raise failure
 
     async def wait(self, container_id: str) -> Exit:
         """See `interface.Runtime`."""
@@ -262,6 +269,7 @@ class ContainerdRuntime:
 
     async def remove_container(self, container_id: str) -> None:
         """See `interface.Runtime`."""
+        await self._containerd.let_go(container_id)
         await self._processes.remove(container_id)
         await self._containerd.remove_container(container_id)
         await self._containerd.remove_snapshot(SNAPSHOTTER, container_id)
@@ -346,6 +354,15 @@ def _state(container: Any, process: Any | None) -> ContainerState:
         exit=ended,
         labels=dict(container.labels),
     )
+
+
+async def _outcome(call: Awaitable[None]) -> grpc.aio.AioRpcError | None:
+    """What containerd refused with, as a value: a group of tasks would wrap it."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error
+    return None
 
 
 def _memory_limit(container: Any) -> int:

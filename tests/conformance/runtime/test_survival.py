@@ -1,0 +1,147 @@
+"""kill -9 of containerd at any time, adoption, and what is left behind: nothing."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from runtime_box import CONTAINERD_HOSTS, Box
+
+from longshore.runtime.containerd import daemon
+from longshore.runtime.containerd.runtime import ContainerdRuntime
+from longshore.runtime.interface import RuntimeFailure, SandboxSpec
+from longshore.testing.containerd import running_containerd
+from longshore.testing.images import busybox_files
+from longshore.testing.wait import eventually
+
+
+def traces(containerd, *names):
+    """Processes, mounts and cgroups that carry one of the names."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            found += [line for name in names if name in line and "pytest" not in line]
+    mounts = Path("/proc/mounts").read_text().splitlines()
+    found += [line for line in mounts for name in names if name in line]
+    for path in Path("/sys/fs/cgroup").glob(f"**/{containerd.top}/**"):
+        found += [str(path) for name in names if name in str(path)]
+    return found
+
+
+async def test_removed_task_leaves_no_process_mount_or_cgroup(real, containerd):
+    async with real.sandbox() as box:
+        container_id = await box.start("/bin/sh", "-c", "sleep 9876 & sleep 9876", init=True)
+        assert traces(containerd, box.id, container_id, "9876")
+    assert traces(containerd, box.id, container_id, "9876") == []
+
+
+async def test_containers_outlive_the_runtime_and_are_adopted_by_a_new_one(real, containerd):
+    container_id = await real.start("/bin/sleep", "100")
+    before = await real.state(container_id)
+    other = ContainerdRuntime(containerd.installation, CONTAINERD_HOSTS)
+    waiting = asyncio.ensure_future(other.wait(container_id))
+    assert before in await other.containers()
+    await real.runtime.signal(container_id, signal.SIGKILL)
+    assert (await waiting).code == 137
+    await other.close()
+
+
+async def test_wait_goes_on_through_the_death_of_containerd(real, containerd):
+    ticking = "while true; do echo tick; sleep 0.05; done"
+    running = await real.start("/bin/sh", "-c", ticking)
+    ending = await real.start("/bin/sh", "-c", "while [ ! -e /end ]; do sleep 0.02; done; exit 5")
+    before = await real.state(running)
+    waiting = [asyncio.ensure_future(real.runtime.wait(each)) for each in (running, ending)]
+    await real.runtime.execute(ending, ["/bin/true"], 10)
+    containerd.kill()
+    size = len(real.printed(running))
+
+    async def prints_on():
+        return len(real.printed(running)) > size
+
+    assert await eventually(prints_on)
+    assert not any(task.done() for task in waiting)
+    await asyncio.to_thread(containerd.start)
+    assert await real.state(running) == before
+    await real.runtime.execute(ending, ["/bin/touch", "/end"], 10)
+    assert (await waiting[1]).code == 5
+    await real.runtime.signal(running, signal.SIGKILL)
+    assert (await waiting[0]).code == 137
+
+
+async def test_container_that_ended_while_containerd_was_dead_tells_its_exit(real, containerd):
+    container_id = await real.start("/bin/sh", "-c", "sleep 0.3; exit 6")
+    waiting = asyncio.ensure_future(real.runtime.wait(container_id))
+    state = await real.state(container_id)
+    containerd.kill()
+
+    async def has_ended():
+        status = Path(f"/proc/{state.pid}/stat")
+        return real.isolation == "gvisor" or not status.exists()
+
+    await eventually(has_ended)
+    await asyncio.to_thread(containerd.start)
+    assert (await asyncio.wait_for(waiting, 20)).code == 6
+
+
+async def live(box, sandbox_id, container_id):
+    """A whole life of a task of one container; its exit code."""
+    await box.runtime.create_sandbox(
+        SandboxSpec(id=sandbox_id, isolation=box.isolation, namespace=box.namespace)
+    )
+    await box.start("/bin/sleep", "100", id=container_id, sandbox_id=sandbox_id)
+    await box.runtime.signal(container_id, signal.SIGKILL)
+    ended = await asyncio.wait_for(box.runtime.wait(container_id), 30)
+    return ended.code
+
+
+async def killed_after(containerd, steps):
+    """Kill containerd, and start it again, once the event loop has turned some times."""
+    for _ in range(steps):
+        await asyncio.to_thread(os.sched_yield)
+    containerd.kill()
+    await asyncio.to_thread(containerd.start)
+
+
+@pytest.mark.parametrize("steps", [10, 100, 250, 500])
+async def test_kill_at_any_moment_leaves_a_task_that_can_be_removed_and_made_again(
+    real, containerd, steps
+):
+    sandbox_id, container_id = real.new_id("sandbox"), real.new_id()
+    done, _ = await asyncio.gather(
+        live(real, sandbox_id, container_id),
+        killed_after(containerd, steps),
+        return_exceptions=True,
+    )
+    assert done == 137 or isinstance(done, RuntimeFailure)
+    await real.runtime.remove_sandbox(sandbox_id)
+    assert traces(containerd, sandbox_id, container_id) == []
+    assert await live(real, sandbox_id, container_id) == 137
+    await real.runtime.remove_sandbox(sandbox_id)
+    assert traces(containerd, sandbox_id, container_id) == []
+
+
+async def test_two_installations_do_not_touch_each_other_and_destroy_leaves_nothing(
+    real, containerd, tmp_path
+):
+    kept = await real.start("/bin/sleep", "100")
+    with running_containerd(tmp_path / "other") as second:
+        second.import_image("box", busybox_files("sleep"), {})
+        runtime = ContainerdRuntime(second.installation, CONTAINERD_HOSTS)
+        await runtime.image("box")
+        box = Box(runtime, real.isolation, real.id, real.namespace, real.directory)
+        await runtime.create_sandbox(
+            SandboxSpec(id=real.id, isolation=real.isolation, namespace=real.namespace)
+        )
+        await box.start("/bin/sleep", "6543", id=kept, log_directory=tmp_path / "logs")
+        await runtime.close()
+        name = daemon.namespace(second.installation)
+    assert traces(second, name, second.top, "6543", str(tmp_path / "other")) == []
+    assert not list(Path("/run/containerd").glob(f"*/{name}"))
+    assert (await real.state(kept)).status == "running"
+    assert (await real.kill(kept)).code == 137
