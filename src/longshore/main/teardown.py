@@ -1,12 +1,15 @@
 """Removes what Longshore made outside of its data directory; its processes have ended."""
 
 import asyncio
+import fcntl
+import os
 import sys
 from pathlib import Path
 
 from longshore.base.installation import Installation, load_installation
 from longshore.fabric import open_fabric
 from longshore.registry import uninstall
+from longshore.runtime.bridge import Bridge
 from longshore.runtime.containerd import daemon
 
 
@@ -15,14 +18,20 @@ async def leave_nothing(installation: Installation) -> None:
     daemon.destroy(installation)
     fabric = await open_fabric(installation)
     await fabric.destroy()
+    await fabric.close()
+    Bridge(installation).destroy()
     uninstall(installation)
 
 
 def main() -> None:
     """`python -m longshore.main.teardown DATA_DIR`."""
     installation = load_installation(Path(sys.argv[1]))
-    if installation is not None:
-        asyncio.run(leave_nothing(installation))
+    if installation is None:
+        return
+    # A supervisor that was killed while it ended may have left one of these at work.
+    lock = os.open(installation.data_dir, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    asyncio.run(leave_nothing(installation))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,14 @@ def host_columns(reader: Reader) -> "Columns":
     return _columns(reader, (record.value for record in records if record is not None))
 
 
+def fargate_columns(reader: Reader) -> "Columns":
+    """The hosts as a new Fargate task sees them: one that is cut off for a moment counts, since
+    the task waits for it (`controllers/task/placement`)."""
+    columns = host_columns(reader)
+    columns.connected[:] = True
+    return columns
+
+
 def instance_of(reader: Reader, arn: str) -> Record[ContainerInstance] | None:
     """The container instance of this ARN."""
     parts = arn.split(":", 5)

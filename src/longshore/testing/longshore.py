@@ -57,7 +57,7 @@ class RunningLongshore:
             service,
             region_name=region or self.installation.region,
             endpoint_url=self.installation.endpoint_url,
-            config=Config(proxies={}, retries={"total_max_attempts": 1}),
+            config=Config(proxies={}, retries={"total_max_attempts": 1}, max_pool_connections=50),
         )
 
     def environment(self) -> dict[str, str]:

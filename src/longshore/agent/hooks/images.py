@@ -6,9 +6,14 @@ import base64
 import msgspec
 
 from longshore.agent.hooks.interface import HookFailure, Work
+from longshore.agent.patience import patiently
 from longshore.model.errors import AwsError
 from longshore.nodeapi import acs
-from longshore.runtime.interface import Image, RegistryCredentials
+from longshore.runtime.interface import Image, RegistryCredentials, RegistryUnreachable
+
+ATTEMPTS = 5
+RETRY_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 5.0
 
 
 class Images:
@@ -42,7 +47,27 @@ class Images:
         here = await runtime.image(container.image)
         if here is not None and (known == here.digest or "@sha256:" in container.image):
             return here
-        return await runtime.pull(container.image, await credentials_for(work, container))
+        return await _pull(work, container)
+
+
+async def _pull(work: Work, container: acs.Container) -> Image:
+    """Fetch the image. A registry that cannot be reached is tried again: Longshore's own until it
+    is back (it dies and comes with the control plane), others a few times, as ECS's agent does."""
+    installation = work.host.installation
+    own = container.image.partition("/")[0].endswith(
+        f".{installation.domain}:{installation.registry_port}"
+    )
+    attempt = 0
+    while True:
+        try:
+            return await work.host.runtime.pull(
+                container.image, await credentials_for(work, container)
+            )
+        except RegistryUnreachable:
+            attempt += 1
+            if not own and attempt >= ATTEMPTS:
+                raise
+        await work.host.clock.sleep(min(RETRY_SECONDS * 2**attempt, LONGEST_WAIT_SECONDS))
 
 
 async def credentials_for(work: Work, container: acs.Container) -> RegistryCredentials | None:
@@ -56,7 +81,7 @@ async def credentials_for(work: Work, container: acs.Container) -> RegistryCrede
             user, password = await _ecr(work, authentication.ecr_auth_data or acs.EcrAuthData())
         else:
             user, password = await _secret(work, authentication.asm_auth_data or acs.AsmAuthData())
-    except (AwsError, OSError) as error:
+    except AwsError as error:
         raise HookFailure(
             "ResourceInitializationError: unable to pull secrets or registry auth: execution "
             "resource retrieval failed: unable to retrieve ecr registry auth: service call has "
@@ -69,7 +94,9 @@ async def _ecr(work: Work, data: acs.EcrAuthData) -> tuple[str, str]:
     role = work.task.execution_role_credentials if data.use_execution_role else None
     request = {"registryIds": [data.registry_id]} if data.registry_id else {}
     async with work.host.client(role) as client:
-        reply = await client.call("ecr", "GetAuthorizationToken", request)
+        reply = await patiently(
+            lambda: client.call("ecr", "GetAuthorizationToken", request), work.host.clock
+        )
     token = base64.b64decode(reply["authorizationData"][0]["authorizationToken"]).decode()
     user, _, password = token.partition(":")
     return user, password
@@ -78,8 +105,9 @@ async def _ecr(work: Work, data: acs.EcrAuthData) -> tuple[str, str]:
 async def _secret(work: Work, data: acs.AsmAuthData) -> tuple[str, str]:
     """`{"username": …, "password": …}` ("Using non-AWS container images in Amazon ECS")."""
     async with work.host.client(work.task.execution_role_credentials) as client:
-        reply = await client.call(
-            "secretsmanager", "GetSecretValue", {"SecretId": data.credentials_parameter}
+        request = {"SecretId": data.credentials_parameter}
+        reply = await patiently(
+            lambda: client.call("secretsmanager", "GetSecretValue", request), work.host.clock
         )
     try:
         found = msgspec.json.decode(reply["SecretString"], type=dict[str, str])

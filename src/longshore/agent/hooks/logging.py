@@ -28,5 +28,5 @@ async def _open(work: Work, container: acs.Container) -> None:
         await open_stream(work, container)
     except InvalidOption as error:
         raise HookFailure(f"{INVALID}{error}") from error
-    except (AwsError, OSError) as error:
+    except AwsError as error:
         raise HookFailure(f"{RETRIED}: {error}") from error

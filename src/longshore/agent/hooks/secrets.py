@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 
 from longshore.agent.hooks.interface import HookFailure, Work
+from longshore.agent.patience import patiently
 from longshore.awsapi.client import Client
+from longshore.base.clock import Clock
 from longshore.model.errors import AwsError
 from longshore.nodeapi import acs
 
@@ -23,7 +25,7 @@ class Secrets:
             return
         async with work.host.client(work.task.execution_role_credentials) as client:
             for container, secret in wanted:
-                value = await _value(client, secret)
+                value = await _value(client, secret, work.host.clock)
                 if secret.target == "LOG_DRIVER":
                     work.log_secrets.setdefault(container, {})[secret.name] = value
                 else:
@@ -33,12 +35,12 @@ class Secrets:
         """See `interface.Hook`."""
 
 
-async def _value(client: Client, secret: acs.Secret) -> str:
-    kind = "ssm" if secret.provider == "ssm" else "asm"
+async def _value(client: Client, secret: acs.Secret, clock: Clock) -> str:
+    place = "ssm" if secret.provider == "ssm" else "asm"
+    fetch = _parameter if place == "ssm" else _secret
     try:
-        return await (_parameter if kind == "ssm" else _secret)(client, secret.value_from)
-    except (AwsError, OSError) as error:
-        place = "ssm" if kind == "ssm" else "asm"
+        return await patiently(lambda: fetch(client, secret.value_from), clock)
+    except AwsError as error:
         raise HookFailure(
             "ResourceInitializationError: unable to pull secrets or registry auth: execution "
             f"resource retrieval failed: unable to retrieve secret from {place}: service call has "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from longshore.agent.docker import host_config_of
 from longshore.agent.host import Host, keys_of
 from longshore.agent.logs.options import LogOptions, parse_options
+from longshore.agent.patience import patiently
 from longshore.awsapi.client import Client
 from longshore.awsapi.signing import Keys
 from longshore.base.logs import logger
@@ -46,7 +47,7 @@ def options_of(work: "Work", container: acs.Container) -> LogOptions:
 async def open_stream(work: "Work", container: acs.Container) -> None:
     """Have the container's log stream there, if its driver is awslogs.
 
-    Raises `options.InvalidOption`, and `AwsError` or `OSError` where it cannot be created.
+    Raises `options.InvalidOption`, and `AwsError` where it cannot be created.
     """
     options = options_of(work, container)
     if options.driver != "awslogs":
@@ -60,12 +61,12 @@ async def open_stream(work: "Work", container: acs.Container) -> None:
 
 async def _create(stream: "LogStream", host: Host) -> None:
     try:
-        await stream.create()
-    except (AwsError, OSError) as error:
-        if isinstance(error, AwsError) and error.status < 500 and error.code not in TRANSIENT:
+        await patiently(stream.create, host.clock)
+    except AwsError as error:
+        if error.code not in TRANSIENT:
             raise
         await host.clock.sleep(RETRY_SECONDS[-1])
-        await stream.create()
+        await patiently(stream.create, host.clock)
 
 
 class LogStream:

@@ -11,7 +11,7 @@ from longshore.scheduler.demand import Demand, demand_of
 from longshore.scheduler.launch import Launch, new_task
 from longshore.scheduler.plan import Plan, plan
 from longshore.scheduler.reservation import claim
-from longshore.scheduler.view import cluster_columns, host_columns
+from longshore.scheduler.view import cluster_columns, fargate_columns
 from longshore.services.ecs.definitions import require_active
 from longshore.services.ecs.launching import (
     check_compatible,
@@ -137,7 +137,11 @@ def _place(
         return int(context.ids.hex(8), 16) % below
 
     if launch_type == "FARGATE":
-        return plan(host_columns(context.tx), demand, count, (), draw)
+        hosts = fargate_columns(context.tx)
+        if not len(hosts):
+            # The first host is starting up; the tasks wait for it.
+            return Plan(("",) * count, ())
+        return plan(hosts, demand, count, (), draw)
     columns = cluster_columns(context.tx, context.account, context.region, cluster.name)
     if not len(columns):
         raise invalid("No Container Instances were found in your cluster.")

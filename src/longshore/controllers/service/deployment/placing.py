@@ -13,7 +13,7 @@ from longshore.scheduler.feasible import feasible
 from longshore.scheduler.launch import Launch, new_task
 from longshore.scheduler.plan import Plan, plan
 from longshore.scheduler.reservation import claim
-from longshore.scheduler.view import cluster_columns, host_columns
+from longshore.scheduler.view import cluster_columns, fargate_columns
 from longshore.store.interface import Key, Reader, Transaction
 
 NO_CAPACITY = "Capacity is unavailable at this time"
@@ -56,7 +56,7 @@ class Placing:
         fargate = launch.launch_type == "FARGATE"
         demand = demand_of(draft, () if fargate else definition.requires_attributes)
         columns = (
-            host_columns(tx)
+            fargate_columns(tx)
             if fargate
             else cluster_columns(tx, key.account, key.region, service.cluster)
         )
