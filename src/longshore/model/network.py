@@ -23,6 +23,8 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """Auto-assigned or elastic; empty where there is none."""
     security_groups: tuple[str, ...] = ()
     source_dest_check: bool = True
+    zone: str = ""
+    """The subnet's Availability Zone, by name."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

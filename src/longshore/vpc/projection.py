@@ -144,6 +144,7 @@ def _interface(place: _Place, eni: NetworkInterface) -> network.Interface:
         public_address=public_address_of(place.reader, place.account, place.region, eni),
         security_groups=eni.security_groups,
         source_dest_check=eni.source_dest_check,
+        zone=record.value.zone if record else "",
     )
 
 
