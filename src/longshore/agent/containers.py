@@ -68,7 +68,7 @@ class ContainerRun:
         if self.stopped:
             return
         try:
-            if found is None and self.record.status == "RUNNING":
+            if self.record.status == "RUNNING" and _has_no_process(found):
                 self._end(None, "CannotInspectContainerError: the container is gone")
                 return
             if found is None:
@@ -226,6 +226,11 @@ class ContainerRun:
             if container.name == name and container.start_timeout:
                 return container.start_timeout
         return None
+
+
+def _has_no_process(found: ContainerState | None) -> bool:
+    """What ran and has none now went with its host, or with its shim; it is not started again."""
+    return found is None or found.status == "created"
 
 
 def dependencies(container: acs.Container) -> tuple[acs.DependsOn, ...]:
