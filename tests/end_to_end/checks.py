@@ -77,3 +77,26 @@ def run_without_interface(cloud, definition, **further):
     answer = cloud.ecs.run_task(taskDefinition=definition, launchType="EC2", **further)
     assert not answer["failures"], answer["failures"]
     return answer["tasks"][0]["taskArn"]
+
+
+def start_restarting(cloud, launch_type):
+    """Start the task that `test_task_restarts` looks at; its ARN."""
+    runs = {"mountPoints": [{"sourceVolume": "runs", "containerPath": "/runs"}]}
+    policy = {"enabled": True, "restartAttemptPeriod": 60, "ignoredExitCodes": [3]}
+    again = {"restartPolicy": policy, **runs}
+    steady = "test -s /runs/steady && code=5 || code=1; echo run >> /runs/steady;"
+    scripts = {
+        "steady": steady + "test $code -eq 5 || sleep 62; exit $code",
+        "early": "echo run >> /runs/early; exit 1",
+        "ignored": "echo run >> /runs/ignored; sleep 62; exit 3",
+    }
+    containers = {name: check(script, **again) for name, script in scripts.items()}
+    counts = "test $(wc -l < /runs/{}) -eq {}"
+    containers["last"] = check(
+        ";".join(counts.format(*run) for run in (("steady", 2), ("early", 1), ("ignored", 1))),
+        essential=True,
+        dependsOn=[{"containerName": name, "condition": "COMPLETE"} for name in scripts],
+        **runs,
+    )
+    arn = define(cloud, "restarting", containers, launch_type, volumes=[{"name": "runs"}])
+    return cloud.run(arn, launch_type)[0]

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from end_to_end.checks import LAUNCH_TYPES, start_restarting
 from end_to_end.cloud import Cloud
 
 from longshore.testing.images import busybox_files
@@ -28,3 +29,10 @@ def busybox_image(cloud):
     """An image with busybox's applets under /bin."""
     applets = ("sh", "httpd", "nc", "wget", "cat", "sleep", "ip", "nslookup", "env", "tr", "uname")
     return cloud.image("busybox", busybox_files(*applets), {"Cmd": ["/bin/sh"]})
+
+
+@pytest.fixture(scope="session")
+def restarting(cloud):
+    """Tasks whose containers are started again, by launch type. A restart takes a minute at least:
+    who comes before the test of it asks for them too, so that they run meanwhile."""
+    return {launch_type: start_restarting(cloud, launch_type) for launch_type in LAUNCH_TYPES}

@@ -79,7 +79,7 @@ CODES = {"its_exit_code_is_kept": 7}
 
 
 @pytest.fixture(scope="module")
-def seen(cloud):
+def seen(cloud, restarting):
     """Every check's container of both launch types, run once as one task each."""
     found = {}
 
@@ -100,6 +100,21 @@ def test_container(seen, launch_type, sentence):
 
 
 HOST_CHECKS = {
+    "a_device_of_the_machine_is_there_under_its_name": check(
+        "test -c /dev/harbour; echo x > /dev/harbour",
+        linuxParameters={"devices": [{"hostPath": "/dev/null", "containerPath": "/dev/harbour"}]},
+    ),
+    "its_system_controls_are_set": check(
+        'test "$(cat /proc/sys/net/core/somaxconn)" = 1234',
+        systemControls=[{"namespace": "net.core.somaxconn", "value": "1234"}],
+    ),
+    "without_networking_it_has_loopback_only": check(
+        "test $(ip -o link | wc -l) -eq 1", disableNetworking=True
+    ),
+    "it_gains_no_privileges_where_that_is_forbidden": check(
+        "grep -q 'NoNewPrivs:.*1' /proc/self/status", dockerSecurityOptions=["no-new-privileges"]
+    ),
+    "a_terminal_is_there_where_asked_for": check("test -t 1", pseudoTerminal=True),
     "an_added_capability_lets_it_change_the_network": check(
         "ip addr add 10.255.0.1/32 dev lo",
         linuxParameters={"capabilities": {"add": ["NET_ADMIN"]}},

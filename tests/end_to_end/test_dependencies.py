@@ -69,11 +69,23 @@ def test_a_dependency_that_can_not_come_true_any_more_stops_the_task(cloud, laun
     assert "startedAt" not in ended
 
 
+def test_a_dependency_that_takes_longer_than_its_start_timeout_stops_the_task(cloud):
+    containers = {
+        "slow": check("sleep 300", startTimeout=2, **health("false")),
+        "main": check("sleep 300", essential=True, **after(slow="HEALTHY")),
+    }
+    arn = define(cloud, "slow", containers, "EC2")
+    (task,) = cloud.run(arn, "EC2")
+    ended = cloud.await_status(task, "STOPPED")
+    assert ended["stopCode"] == "TaskFailedToStart"
+    assert "slow" in containers_of(ended)["main"]["reason"]
+
+
 @pytest.mark.parametrize("launch_type", LAUNCH_TYPES)
 def test_health_checks_are_run_and_told_and_waited_for(cloud, launch_type):
     containers = {
         "well": check("touch /well; sleep 300", **health("test -e /well")),
-        "ill": check("sleep 300", **health("test -e /well")),
+        "ill": check("sleep 300", essential=True, **health("test -e /well")),
         "silent": check("sleep 300"),
         "main": check("sleep 300", essential=True, **after(well="HEALTHY")),
     }
@@ -84,7 +96,8 @@ def test_health_checks_are_run_and_told_and_waited_for(cloud, launch_type):
     assert running["well"]["healthStatus"] == "HEALTHY"
     wanted = {"well": "HEALTHY", "ill": "UNHEALTHY", "silent": "UNKNOWN", "main": "UNKNOWN"}
     wait_until(lambda: health_of(cloud.task(task)) == wanted, 20, f"{wanted}")
-    assert cloud.task(task)["lastStatus"] == "RUNNING"
+    told = cloud.task(task)
+    assert (told["lastStatus"], told["healthStatus"]) == ("RUNNING", "UNHEALTHY")
     cloud.ecs.stop_task(task=task)
 
 

@@ -86,8 +86,9 @@ class ContainerRun:
             if found is None:
                 await self._create()
             if found is None or found.status == "created":
+                began = self._work.host.clock.now()
                 await runtime.start(self.record.id)
-                self.record.started_at = self._work.host.clock.now()
+                self.record.started_at = began
             if self.record.status != "RUNNING":
                 self.record.status = "RUNNING"
                 self._changed()

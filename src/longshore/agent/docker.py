@@ -28,6 +28,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     healthcheck: Healthcheck | None = None
     tty: bool = False
     open_stdin: bool = False
+    network_disabled: bool = False
     stop_signal: str = ""
 
 

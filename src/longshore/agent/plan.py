@@ -21,6 +21,9 @@ from longshore.runtime.interface import (
 
 MIB = 2**20
 MINIMUM_SHARES = 2
+BYTES_PER_PROCESS = 128 * 2**10
+"""What the kernel and the smallest program take for one process, well rounded up."""
+FEWEST_PROCESSES = 128
 TASK_LABEL = "com.amazonaws.ecs.task-arn"
 NAME_LABEL = "com.amazonaws.ecs.container-name"
 
@@ -115,8 +118,14 @@ def _limits(container: acs.Container, host_config: HostConfig) -> Limits:
         memory=container.memory * MIB,
         memory_reservation=host_config.memory_reservation,
         swap=host_config.memory_swap or -1,
-        pids=max(host_config.pids_limit or 0, 0),
+        pids=max(host_config.pids_limit or 0, 0) or _most_processes(container.memory * MIB),
     )
+
+
+def _most_processes(memory: int) -> int:
+    """So many that one forking without end fails to fork before it runs out of memory: the kernel
+    would kill and it would fork, on and on, which slows the whole machine."""
+    return max(memory // BYTES_PER_PROCESS, FEWEST_PROCESSES) if memory else 0
 
 
 def _tmpfs(host_config: HostConfig) -> tuple[Mount, ...]:

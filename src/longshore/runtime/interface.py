@@ -222,7 +222,11 @@ class Runtime(Protocol):
         """Return when the container has ended, also if it ended long ago."""
 
     async def signal(self, container_id: str, number: int) -> None:
-        """Signal the first process; nothing happens where it has ended."""
+        """Signal the first process; nothing happens where it has ended.
+
+        SIGKILL also lifts the CPU limit of its sandbox, which is about to end: a thousand processes
+        need the CPU to die.
+        """
 
     async def remove_container(self, container_id: str) -> None: ...
 

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from longshore.agent.docker import config_of
 from longshore.agent.hooks.interface import HookFailure, Work
 from longshore.agent.records import ContainerRecord
 from longshore.model.network import Interface
@@ -29,14 +30,11 @@ class NetworkPlace:
             work.namespace = await _attach(work)
         elif work.network_mode == "host":
             _bind(work, same_ports=True)
-        elif work.network_mode == "none":
-            for name, record in work.record.containers.items():
-                work.namespaces[name] = await work.host.bridge.empty(record.id)
         else:
-            _bind(work, same_ports=False)
-            for name, record in work.record.containers.items():
-                forwards = _forwards(record)
-                work.namespaces[name] = await work.host.bridge.attach(record.id, forwards)
+            if work.network_mode != "none":
+                _bind(work, same_ports=False)
+            for container in work.task.containers:
+                work.namespaces[container.name] = await _namespace(work, container)
 
     async def tear_down(self, work: Work) -> None:
         """See `interface.Hook`."""
@@ -54,6 +52,14 @@ def interface_of(work: Work) -> acs.ElasticNetworkInterface | None:
     """The ENI that the task's payload names."""
     found = work.task.elastic_network_interfaces
     return found[0] if found and work.network_mode == "awsvpc" else None
+
+
+async def _namespace(work: Work, container: acs.Container) -> Path:
+    """A container's own namespace, on the bridge unless it is to have no network."""
+    record = work.record.containers[container.name]
+    if work.network_mode == "none" or config_of(container).network_disabled:
+        return await work.host.bridge.empty(record.id)
+    return await work.host.bridge.attach(record.id, _forwards(record))
 
 
 async def _attach(work: Work) -> Path:

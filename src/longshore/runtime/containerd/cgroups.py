@@ -49,6 +49,13 @@ class Cgroups:
         for file, value in _version_2_limits(limits).items():
             _write(directory / file, value)
 
+    def lift_cpu_limit(self, path: str) -> None:
+        """Let what is to die there die at once; nothing happens where there is no such cgroup."""
+        if self.version == 2:
+            _write(self._root / path.strip("/") / "cpu.max", "max")
+        else:
+            _write(self._directory("cpu", path) / "cpu.cfs_quota_us", "-1")
+
     def remove(self, path: str) -> None:
         """Kill what is left inside and remove the cgroup with those below it."""
         for directory in self._directories(path):

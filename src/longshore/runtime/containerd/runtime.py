@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 import grpc
@@ -124,6 +125,7 @@ class ContainerdRuntime:
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
         """See `interface.Runtime`."""
+        await self._lift_cpu_limit(sandbox_id)
         for container in await self._containerd.containers():
             if container.labels.get(SANDBOX_LABEL) == sandbox_id and container.id != sandbox_id:
                 await self.remove_container(container.id)
@@ -216,6 +218,9 @@ class ContainerdRuntime:
             request = tasks_pb2.CreateTaskRequest(
                 container_id=container_id, rootfs=mounts, stdout=outputs[0], stderr=outputs[1]
             )
+            if json.loads(container.spec.value)["process"].get("terminal"):
+                # A terminal has one output.
+                request.terminal, request.stderr = True, ""
             await self._processes.create(request)
             await self._run(container_id, container.labels[ISOLATION_LABEL])
         except grpc.aio.AioRpcError as error:
@@ -264,8 +269,14 @@ class ContainerdRuntime:
 
     async def signal(self, container_id: str, number: int) -> None:
         """See `interface.Runtime`."""
+        container = await self._containerd.container(container_id)
+        if container is not None and number == SIGKILL:
+            await self._lift_cpu_limit(container.labels[SANDBOX_LABEL])
         with contextlib.suppress(grpc.aio.AioRpcError):
             await self._containerd.kill(container_id, number)
+
+    async def _lift_cpu_limit(self, sandbox_id: str) -> None:
+        await asyncio.to_thread(self._cgroups.lift_cpu_limit, self._cgroups.sandbox(sandbox_id))
 
     async def remove_container(self, container_id: str) -> None:
         """See `interface.Runtime`."""

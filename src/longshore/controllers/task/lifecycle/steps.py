@@ -65,7 +65,9 @@ def _stopping(task: Task, now: float) -> Task:
     """RUNNING → DEACTIVATING → STOPPING: with no load balancer there is nothing to wait for."""
     if task.last_status in ENDING:
         return task
-    return _replace(task, last_status="STOPPING", stopping_at=now)
+    # The agent may have heard of it, and stopped the containers, before this loop looks.
+    at = task.stop.at if task.stop is not None else now
+    return _replace(task, last_status="STOPPING", stopping_at=at)
 
 
 def _deprovisioning(task: Task, now: float) -> Task:
