@@ -20,8 +20,7 @@ def supervise(installation: Installation) -> None:
     Raises `AlreadyRunning` where another supervisor holds the data directory.
     """
     supervisor = Supervisor(_processes(installation), installation.run_dir, installation.log_dir)
-    supervisor.run()
-    leave_nothing(installation)
+    supervisor.run(ended=lambda: leave_nothing(installation))
 
 
 def _processes(installation: Installation) -> list[Process]:

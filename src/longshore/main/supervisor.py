@@ -51,8 +51,14 @@ class Supervisor:
         self._ending = False
         self._lock: IO[str] | None = None
 
-    def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Supervise until SIGTERM or SIGINT; `ready` is called when all have been started."""
+    def run(
+        self, ready: Callable[[], None] = lambda: None, ended: Callable[[], None] = lambda: None
+    ) -> None:
+        """Supervise until SIGTERM or SIGINT; `ready` is called when all have been started.
+
+        `ended` is called when all have ended, while this still holds the data directory: who waits
+        for the supervisor waits for that, too.
+        """
         self._take_lock()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
@@ -68,6 +74,7 @@ class Supervisor:
                 self._tend(process)
         for process in reversed(self._processes):
             self._stop(process)
+        ended()
         if self._lock is not None:
             self._lock.truncate(0)
 
