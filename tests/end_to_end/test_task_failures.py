@@ -106,14 +106,13 @@ def test_a_task_gets_no_more_cpu_than_it_has_asked_for(cloud, longshore, launch_
 
 def cpu_between(longshore, task, busy=1.0):
     """(CPU seconds, seconds) of a task, from now until it has used `busy` CPU seconds."""
-    name = f"longshore-{longshore.installation.id}/{task.rpartition('/')[2]}"
-    version_1 = Path("/sys/fs/cgroup/cpuacct") / name / "cpuacct.usage"
-    version_2 = Path("/sys/fs/cgroup") / name / "cpu.stat"
+    of_task = f"longshore-{longshore.installation.id}/{task.rpartition('/')[2]}*"
 
     def used():
-        if version_1.exists():
-            return int(version_1.read_text()) / 1e9
-        return int(version_2.read_text().split()[1]) / 1e6
+        for usage in Path("/sys/fs/cgroup/cpuacct").glob(f"{of_task}/cpuacct.usage"):
+            return int(usage.read_text()) / 1e9
+        (stat,) = Path("/sys/fs/cgroup").glob(f"{of_task}/cpu.stat")
+        return int(stat.read_text().split()[1]) / 1e6
 
     began, before = time.monotonic(), used()
     wait_until(lambda: used() - before > busy, 30, "the task is busy")
