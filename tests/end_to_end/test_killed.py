@@ -55,8 +55,9 @@ class Assassin:
     def _run(self):
         while not self._ending.wait(self._random.uniform(0.0, 2.0)):
             victim = min(VICTIMS, key=lambda name: (self.kills[name], self._random.random()))
-            os.kill(self._longshore.pid(victim), signal.SIGKILL)
-            self.kills[victim] += 1
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._longshore.pid(victim), signal.SIGKILL)
+                self.kills[victim] += 1
             wait_until(self._whole, 60, "the processes are back")
 
     def _whole(self):

@@ -34,6 +34,29 @@ func (s service) Shutdown(ctx context.Context, r *task.ShutdownRequest) (*emptyp
 	return answer, err
 }
 
+// What containerd asked for is done to its end, also when containerd dies meanwhile: a command of
+// runsc that is cut off in the middle leaves a sandbox which the shim takes for another than it is.
+
+// Create makes a container.
+func (s service) Create(ctx context.Context, r *task.CreateTaskRequest) (*task.CreateTaskResponse, error) {
+	return s.TaskService.Create(context.WithoutCancel(ctx), r)
+}
+
+// Start starts a process that was made.
+func (s service) Start(ctx context.Context, r *task.StartRequest) (*task.StartResponse, error) {
+	return s.TaskService.Start(context.WithoutCancel(ctx), r)
+}
+
+// Delete takes away a process that has ended.
+func (s service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.DeleteResponse, error) {
+	return s.TaskService.Delete(context.WithoutCancel(ctx), r)
+}
+
+// Kill signals a process.
+func (s service) Kill(ctx context.Context, r *task.KillRequest) (*emptypb.Empty, error) {
+	return s.TaskService.Kill(context.WithoutCancel(ctx), r)
+}
+
 // RegisterTTRPC offers the service to containerd.
 func (s service) RegisterTTRPC(server *ttrpc.Server) error {
 	task.RegisterTaskService(server, s)

@@ -106,7 +106,7 @@ class ContainerRun:
         name = self.container.name
         surroundings = Surroundings(
             container_id=self.record.id,
-            sandbox_id=work.record.id,
+            sandbox_id=work.record.sandbox_id,
             image=work.images[name],
             log_directory=work.host.log_directory(self.record.id),
             namespace=work.namespaces.get(name),

@@ -60,7 +60,7 @@ class Engine:
         for record in records:
             if not record.stopped_at:
                 self._start(record)
-        await self._remove_strangers({record.id for record in records if not record.stopped_at})
+        await self._remove_strangers({r.sandbox_id for r in records if not r.stopped_at})
         self._shipping.adopt(records)
         if records:
             log.info("tasks adopted", tasks=len(self._runners))

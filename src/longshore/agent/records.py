@@ -47,6 +47,11 @@ class TaskRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     def id(self) -> str:
         return task_id(self.task.arn)
 
+    @property
+    def sandbox_id(self) -> str:
+        """In the runtime; no beginning of a container's id (`plan.container_id`)."""
+        return f"{self.id}-sandbox"
+
 
 def task_id(arn: str) -> str:
     """The last part of a task's ARN."""

@@ -38,7 +38,7 @@ GO = Component(
 CONTAINERD = Component(
     name="containerd",
     purpose="pulls images and runs containers; Longshore runs one of its own",
-    programs=("containerd", "ctr", "containerd-shim-runc-v2"),
+    programs=("containerd", "ctr"),
     probe=Probe("containerd", ("--version",), r"\bv?(\d+\.\d+\.\d+)"),
     accepted=Range("2.2", "3"),
     sources=(
@@ -55,11 +55,7 @@ CONTAINERD = Component(
                     "6b3b011ee388638eace05ac3be0eb32dfb4a43086695c29d06e997febd336f2e",
                 ),
             },
-            members={
-                "containerd": "bin/containerd",
-                "ctr": "bin/ctr",
-                "containerd-shim-runc-v2": "bin/containerd-shim-runc-v2",
-            },
+            members={"containerd": "bin/containerd", "ctr": "bin/ctr"},
         ),
         GoModule(
             version="2.4.2",
@@ -67,11 +63,25 @@ CONTAINERD = Component(
             packages={
                 "containerd": "github.com/containerd/containerd/v2/cmd/containerd",
                 "ctr": "github.com/containerd/containerd/v2/cmd/ctr",
-                "containerd-shim-runc-v2": (
-                    "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"
-                ),
             },
             tags=("no_btrfs", "no_devmapper", "no_zfs"),
+        ),
+    ),
+)
+
+RUNC_SHIM = Component(
+    name="runc-shim",
+    purpose="joins runc to containerd, and ends what it has begun when containerd dies",
+    programs=("containerd-shim-longshore-v2",),
+    # None asks for a version: no other machine has it.
+    probe=None,
+    accepted=Range(),
+    sources=(
+        GoModule(
+            version="2.4.2",
+            folder="containerd",
+            packages={"containerd-shim-longshore-v2": "./containerd-shim-longshore-v2"},
+            minutes=1,
         ),
     ),
 )
@@ -141,7 +151,8 @@ IPROUTE2 = Component(
 )
 
 COMPONENTS = {
-    pin.name: pin for pin in (CONTAINERD, RUNC, RUNSC, RUNSC_SHIM, NFTABLES, IPROUTE2, GO)
+    pin.name: pin
+    for pin in (CONTAINERD, RUNC, RUNC_SHIM, RUNSC, RUNSC_SHIM, NFTABLES, IPROUTE2, GO)
 }
 
 

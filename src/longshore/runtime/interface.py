@@ -5,7 +5,8 @@ Terms
 A *sandbox* is one task's surroundings: a network namespace, a cgroup with the task's limits and,
 under gVisor, one kernel. A *container* runs in one sandbox. Both have ids that the caller chooses
 and that stay the same over the agent's life and death, so that they can be adopted: a runtime keeps
-nothing that containerd does not keep too.
+nothing that containerd does not keep too. No id may be the beginning of another: runsc takes a
+beginning for the whole.
 
 Lifecycle
 ---------

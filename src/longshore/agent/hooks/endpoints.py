@@ -26,7 +26,9 @@ def endpoint_id(work: Work, container: acs.Container) -> str:
 def _environment(work: Work, container: acs.Container) -> dict[str, str]:
     installation = work.host.installation
     on_host = work.network_mode == "host"
-    base = f"http://127.0.0.1:{work.host.local_port}" if on_host else f"http://{CREDENTIALS_ADDRESS}"
+    base = (
+        f"http://127.0.0.1:{work.host.local_port}" if on_host else f"http://{CREDENTIALS_ADDRESS}"
+    )
     api = "127.0.0.1" if on_host else API_ADDRESS
     identifier = endpoint_id(work, container)
     fargate = work.task.launch_type == "FARGATE"

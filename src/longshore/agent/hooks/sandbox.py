@@ -21,7 +21,7 @@ class Sandbox:
         task = work.task
         await work.host.runtime.create_sandbox(
             SandboxSpec(
-                id=work.record.id,
+                id=work.record.sandbox_id,
                 isolation=work.isolation,
                 namespace=work.namespace,
                 limits=Limits(
@@ -39,7 +39,7 @@ class Sandbox:
 
     async def tear_down(self, work: Work) -> None:
         """See `interface.Hook`."""
-        await work.host.runtime.remove_sandbox(work.record.id)
+        await work.host.runtime.remove_sandbox(work.record.sandbox_id)
 
 
 def most_processes(pid_max: int) -> int:

@@ -39,7 +39,7 @@ from longshore.runtime.interface import (
     Statistics,
 )
 
-SHIMS = {"runc": "io.containerd.runc.v2", "gvisor": "io.containerd.runsc.v1"}
+SHIMS = {"runc": "io.containerd.longshore.v2", "gvisor": "io.containerd.runsc.v1"}
 SPEC_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/Spec"
 OPTIONS_TYPE = "runtimeoptions.v1.Options"
 GVISOR_OPTIONS = "io.containerd.runsc.v1.options"
