@@ -5,7 +5,7 @@ import contextlib
 import os
 
 import pytest
-from runtime_box import CONTAINERD_HOSTS, Box
+from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box
 
 from longshore.base.clock import SystemClock
 from longshore.runtime.containerd.runtime import ContainerdRuntime

@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from runtime_box import MIB
+from conformance.runtime.runtime_box import MIB
 
 from longshore.runtime.interface import Limits
 from longshore.testing.wait import eventually

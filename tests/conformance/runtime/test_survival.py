@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from runtime_box import CONTAINERD_HOSTS, Box
+from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box
 
 from longshore.runtime.containerd import daemon
 from longshore.runtime.containerd.runtime import ContainerdRuntime

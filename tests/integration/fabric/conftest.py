@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fabric_builder import Builder, make_installation, traces
+from integration.fabric.fabric_builder import Builder, make_installation, traces
 
 from longshore.base.installation import Installation
 from longshore.fabric import open_fabric

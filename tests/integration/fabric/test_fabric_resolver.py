@@ -10,8 +10,8 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
-from fabric_builder import Builder
-from fabric_traffic import open_socket
+from integration.fabric.fabric_builder import Builder
+from integration.fabric.fabric_traffic import open_socket
 
 from longshore.fabric.kernel import KernelFabric
 from longshore.fabric.names import API_ADDRESS, DNS_ADDRESS

@@ -7,8 +7,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fabric_builder import EVERYWHERE, Builder, joined, make_installation, tcp, traces
-from fabric_traffic import echo_server, is_refused, reaches
+from integration.fabric.fabric_builder import (
+    EVERYWHERE,
+    Builder,
+    joined,
+    make_installation,
+    tcp,
+    traces,
+)
+from integration.fabric.fabric_traffic import echo_server, is_refused, reaches
 
 from longshore.fabric import open_fabric
 from longshore.fabric.host_rules import machine_address

@@ -5,8 +5,15 @@ import contextlib
 import subprocess
 import time
 
-from fabric_builder import EVERYWHERE, Builder, tcp
-from fabric_traffic import connect, echo_server, echoes, is_refused, open_socket, reaches
+from integration.fabric.fabric_builder import EVERYWHERE, Builder, tcp
+from integration.fabric.fabric_traffic import (
+    connect,
+    echo_server,
+    echoes,
+    is_refused,
+    open_socket,
+    reaches,
+)
 
 from longshore.fabric.kernel import KernelFabric
 from longshore.model.network import Rule

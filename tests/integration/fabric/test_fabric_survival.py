@@ -8,8 +8,8 @@ import sys
 
 import msgspec
 import pytest
-from fabric_builder import EVERYWHERE, Builder, traces
-from fabric_traffic import connect, echo_server, echoes, is_refused, reaches
+from integration.fabric.fabric_builder import EVERYWHERE, Builder, traces
+from integration.fabric.fabric_traffic import connect, echo_server, echoes, is_refused, reaches
 
 from longshore.base.installation import Installation
 from longshore.fabric import namespaces, nftables, open_fabric
