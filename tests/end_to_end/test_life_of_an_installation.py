@@ -111,6 +111,17 @@ def test_administrators_key_is_its_owners_alone(second):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_nobody_else_can_look_into_an_installation_and_is_told_so(second):
+    data_dir = second.longshore.data_dir
+    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE((data_dir / "installation.json").stat().st_mode) == 0o600
+    assert {stat.S_IMODE(path.stat().st_mode) for path in data_dir.glob("state.db*")} == {0o600}
+    for command in ("env", "status", "up", "down"):
+        told = _as_nobody(command, "--data-dir", data_dir)
+        assert told.returncode == 1
+        assert told.stderr.startswith(f"Error: Only root may read {data_dir}")
+
+
 def test_everything_killed_at_once_comes_back(second):
     before = second.kept_task()["taskArn"]
     lone = _run(second.cloud, _define(second.cloud, "lone"))
@@ -153,8 +164,14 @@ def test_records_and_services_are_there_again_after_down_and_up(second):
     assert second.kept_task()["taskArn"] != before
 
 
-def test_purge_removes_the_data_and_nothing_is_left(place):
-    longshore = RunningLongshore(place / "purged", "--runtime", "simulated")
+def test_throttled_installation_holds_calls_to_awss_rates_and_its_purge_leaves_nothing(place):
+    longshore = RunningLongshore(place / "purged", "--runtime", "simulated", "--throttling")
+    ecs = longshore.client("ecs")
+    with pytest.raises(ecs.exceptions.ClientError) as refused:
+        # Twenty at once, then one a second ("Request throttling for the Amazon ECS API").
+        for number in range(40):
+            ecs.create_cluster(clusterName=f"c{number}")
+    assert refused.value.response["Error"]["Code"] == "ThrottlingException"
     installation = longshore.installation
     longshore.command("down", "--purge")
     assert not longshore.data_dir.exists()
@@ -235,6 +252,33 @@ def test_doctor_and_components_tell_of_this_machine(second):
     components = {line.split()[0]: line for line in listed.splitlines()}
     for name in ("containerd", "runc", "runsc"):
         assert "missing" not in components[name]
+
+
+def test_directory_that_holds_other_things_is_refused_and_stays_as_it_is(place):
+    other = place / "other"
+    other.mkdir(mode=0o755)
+    (other / "letter").write_text("dear")
+    done = subprocess.run(
+        [*COMMAND, "up", "--detach", "--data-dir", other],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"There are other things in {other}.")
+    assert stat.S_IMODE(other.stat().st_mode) == 0o755
+    assert [path.name for path in other.iterdir()] == ["letter"]
+
+
+def _as_nobody(*arguments):
+    """The command as run by a user without any right, in a process of which only that differs."""
+    program = (
+        "import os, sys; from longshore.main.command import main; os.setgroups([]);"
+        "os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534); main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
 
 
 @contextlib.contextmanager

@@ -1,11 +1,13 @@
 """One Longshore on one machine: who it is, where its files lie, which ports it owns."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import msgspec
 
 FILE_NAME = "installation.json"
+DRAFT_NAME = "installation.new"
 DEFAULT_DATA_DIR = Path("/var/lib/longshore")
 
 
@@ -25,6 +27,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     account: str = "123456789012"
     auth: str = "enforced"
     """`enforced` (signatures and policies) or `open` (any key is taken)."""
+    throttling: bool = False
+    """Whether calls are held to AWS's documented rates (`gateway/limits.py`)."""
     runtime: str = "containerd"
     """`containerd` or `simulated`."""
     store: str = ""
@@ -33,11 +37,18 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses that stand for public IPv4 addresses on this machine, in CIDR form."""
 
     def save(self) -> None:
-        """Write `installation.json`, whole or not at all."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        """Write `installation.json`, whole or not at all; nobody else can look into `data_dir`.
+
+        All below it (layers, containers' files, logs, sockets) relies on that mode.
+        """
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.data_dir.chmod(0o700)
         path = self.data_dir / FILE_NAME
-        draft = path.with_suffix(".new")
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(self, enc_hook=str)))
+        draft = self.data_dir / DRAFT_NAME
+        draft.unlink(missing_ok=True)
+        # The store's URL may have a password in it.
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(self, enc_hook=str)))
         draft.replace(path)
 
     @property
@@ -89,7 +100,10 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_installation(data_dir: Path) -> Installation | None:
-    """What was saved for this data directory, or None where there is nothing yet."""
+    """What was saved for this data directory, or None where there is nothing yet.
+
+    Raises PermissionError for whom it does not belong to.
+    """
     try:
         text = (data_dir / FILE_NAME).read_bytes()
     except FileNotFoundError:

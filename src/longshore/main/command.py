@@ -10,10 +10,10 @@ from typing import NoReturn
 
 import click
 
-from longshore.base.installation import Installation, load_installation
+from longshore.base.installation import DRAFT_NAME, Installation
 from longshore.base.listening import listening_socket
 from longshore.cli import components, doctor, environment, sample, status
-from longshore.cli.installation import data_dir_option
+from longshore.cli.installation import data_dir_option, find_installation
 from longshore.main.address_pool import choose_public_pool
 from longshore.main.supervision import leave_nothing, supervise
 from longshore.main.supervisor import AlreadyRunning, end_process, running
@@ -40,8 +40,16 @@ for command in (
 @application.command()
 @data_dir_option
 @click.option("--port", type=int, help="HTTP; HTTPS is one above it.")
-@click.option("--store", help="postgresql:// URL; SQLite if empty.")
+@click.option(
+    "--store",
+    envvar="LONGSHORE_STORE",
+    show_envvar=True,
+    help="postgresql:// URL; SQLite if empty.",
+)
 @click.option("--auth", type=click.Choice(["enforced", "open"]), help="open: any key, no policies.")
+@click.option(
+    "--throttling/--no-throttling", default=None, help="Hold calls to AWS's rates; off at first."
+)
 @click.option(
     "--runtime",
     type=click.Choice(["containerd", "simulated"]),
@@ -52,12 +60,14 @@ for command in (
 @click.option("--detach", is_flag=True, help="Return once tasks can run.")
 def up(data_dir: Path, detach: bool, **given: str | int | None) -> None:
     """Start Longshore; in the foreground until SIGTERM, or in the background."""
-    saved = load_installation(data_dir.absolute())
+    saved = find_installation(data_dir)
     if saved is not None and running(saved.run_dir / "supervisor.pid"):
         _say(f"Longshore is up already: {saved.endpoint_url}")
         return
-    chosen: dict[str, object] = {name: value for name, value in given.items() if value}
+    chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     installation = _installation(saved, data_dir.absolute(), chosen)
+    if saved is None:
+        _require_own_directory(installation.data_dir)
     _require_ports(installation)
     installation.save()
     if detach:
@@ -75,7 +85,7 @@ def up(data_dir: Path, detach: bool, **given: str | int | None) -> None:
 def down(data_dir: Path, purge: bool) -> None:
     """Stop everything, leaving nothing in the kernel; data stays, unless purged."""
     data_dir = data_dir.absolute()
-    installation = load_installation(data_dir)
+    installation = find_installation(data_dir)
     if installation is None:
         _say(f"There is no Longshore in {data_dir}.")
         return
@@ -98,6 +108,17 @@ def _installation(
         if saved is not None and name != "data_dir"
     }
     return Installation(data_dir=data_dir, **{**fields, **given})
+
+
+def _require_own_directory(data_dir: Path) -> None:
+    """End the command where other things lie: the directory is closed to others, and purged."""
+    entries = {path.name for path in data_dir.iterdir()} if data_dir.exists() else set()
+    if entries - {DRAFT_NAME, "lost+found"}:
+        _complain(
+            f"There are other things in {data_dir}. Longshore needs a directory of its own, which "
+            "nobody else can look into; choose another with --data-dir."
+        )
+        raise SystemExit(1)
 
 
 def _require_ports(installation: Installation) -> None:

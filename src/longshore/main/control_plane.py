@@ -57,6 +57,7 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
             certificate=lambda: _certificate(installation),
             routes=offer.routes,
             reset=lambda: reset(store, surroundings),
+            throttling=installation.throttling,
         )
         await gateway.start()
         stack.push_async_callback(gateway.stop)
