@@ -130,3 +130,10 @@ async def test_layer_that_is_not_what_its_digest_says_is_refused(shop, tmp_path)
         await shop.pull(name)
     assert refused.value.code == "CannotPullContainerError"
     assert await shop.runtime.image(name) is None
+
+
+async def test_configuration_larger_than_8_mib_is_refused(shop, containerd):
+    containerd.import_image("large", {"file": b""}, {"Labels": {"a": "b" * (8 * 2**20)}})
+    with pytest.raises(RuntimeFailure, match="larger than 8388608 bytes") as refused:
+        await shop.runtime.image("large")
+    assert refused.value.code == "CannotPullContainerError"

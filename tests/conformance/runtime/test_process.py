@@ -1,13 +1,16 @@
 """What a container's process is given, and what becomes of what it prints."""
 
 import asyncio
+import os
 import signal
 import socket
+import stat
 from pathlib import Path
 
 import pytest
 
 from longshore.runtime.interface import Mount, RuntimeFailure, Ulimit
+from longshore.testing.images import busybox_files
 from longshore.testing.wait import eventually
 
 TRAP = "trap 'echo caught; exit 3' TERM; echo ready; while true; do sleep 0.05; done"
@@ -113,6 +116,17 @@ async def test_unknown_user_is_refused_and_leaves_nothing_mounted(real):
     with pytest.raises(RuntimeFailure, match="unable to find user nobody-knows"):
         await real.create("/bin/id", user="nobody-knows")
     assert "longshore-image-" not in Path("/proc/mounts").read_text()
+
+
+async def test_devices_and_pipes_of_an_image_are_not_read_for_its_users(real, containerd, tmp_path):
+    passwd, group = tmp_path / "passwd", tmp_path / "group"
+    os.mknod(passwd, 0o666 | stat.S_IFCHR, os.makedev(1, 5))  # /dev/zero
+    os.mkfifo(group)
+    files = {**busybox_files("id"), "etc/passwd": passwd, "etc/group": group}
+    containerd.import_image("devices", files, {})
+    async with asyncio.timeout(20):
+        with pytest.raises(RuntimeFailure, match="unable to find user keeper"):
+            await real.create("/bin/id", user="keeper", image="devices")
 
 
 async def test_read_only_root_cannot_be_written_but_its_mounts_can(real):

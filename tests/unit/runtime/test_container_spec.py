@@ -1,5 +1,6 @@
 """OCI specs of containers, and who they run as."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def test_each_namespace_is_refused_to_clone_but_not_where_sys_admin_is_added():
     assert not [rule for rule in trusted if "clone" in rule["names"]]
 
 
+def test_io_uring_is_refused_as_docker_refuses_it():
+    calls = oci(spec())["linux"]["seccomp"]["syscalls"]
+    refused = next(rule for rule in calls if "mount" in rule["names"])
+    assert refused["action"] == "SCMP_ACT_ERRNO"
+    assert {"io_uring_setup", "io_uring_enter", "io_uring_register"} <= set(refused["names"])
+
+
 def test_init_process_comes_before_the_program():
     made = oci(spec(init=True))
     assert made["process"]["args"] == [INIT, "--", "/a"]
@@ -74,6 +82,40 @@ def test_passwd_that_is_a_link_out_of_the_image_is_not_read(tmp_path):
     (tmp_path / "image" / "etc" / "passwd").symlink_to(tmp_path / "passwd")
     with pytest.raises(RuntimeFailure, match="unable to find user eve"):
         ids_of("eve", tmp_path / "image")
+
+
+def test_passwd_that_is_a_link_to_itself_is_no_file(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "passwd").symlink_to("passwd")
+    assert ids_of(":6", tmp_path) == (0, 6, (6,))
+
+
+def image_with(tmp_path, passwd):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "passwd").write_text(passwd)
+    return tmp_path
+
+
+def test_passwd_larger_than_a_mebibyte_is_refused(tmp_path):
+    image = image_with(tmp_path, "eve:x:7:7::/:/bin/sh\n" + "#" * 2**20)
+    with pytest.raises(RuntimeFailure, match="/etc/passwd is larger than 1048576 bytes"):
+        ids_of("eve", image)
+
+
+@pytest.mark.parametrize("number", ["²", "-1", "9" * 5000, str(2**31)])
+def test_passwd_line_whose_number_is_none_names_nobody(tmp_path, number):
+    image = image_with(tmp_path, f"eve:x:{number}:7::/:/bin/sh\nmal:x:8:{number}::/:/bin/sh\n")
+    with pytest.raises(RuntimeFailure, match="unable to find user eve"):
+        ids_of("eve", image)
+    assert ids_of("mal", image)[:2] == (8, 0)
+    with pytest.raises(RuntimeFailure, match="unable to find user"):
+        ids_of(number, image)
+
+
+def test_passwd_that_is_a_pipe_is_no_file(tmp_path):
+    (tmp_path / "etc").mkdir()
+    os.mkfifo(tmp_path / "etc" / "passwd")
+    assert ids_of("5:6", tmp_path) == (5, 6, (6,))
 
 
 @pytest.mark.parametrize(

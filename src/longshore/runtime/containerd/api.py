@@ -20,6 +20,7 @@ from longshore.runtime.containerd.generated import (
     tasks_pb2,
     transfer_pb2,
 )
+from longshore.runtime.interface import RuntimeFailure
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -27,6 +28,8 @@ RECONNECT_SECONDS = 0.05
 AWAY_SECONDS = 60.0
 """How long a call waits for a containerd that is not there."""
 MAX_MESSAGE_BYTES = 64 * 2**20
+LARGEST_DOCUMENT = 8 * 2**20
+"""Bytes of a manifest or image configuration."""
 KEPT = {"containerd.io/gc.root": "longshore"}
 """Labels of what containerd's garbage collector leaves alone: a container's snapshot comes before
 the container's record, which alone would hold it."""
@@ -77,7 +80,7 @@ class Containerd:
         return await _until_there(lambda: unary(request, metadata=self._metadata, timeout=seconds))
 
     async def read(self, digest: str) -> bytes:
-        """A blob of the content store, whole."""
+        """A document of the content store, whole; RuntimeFailure where it is too large."""
         stream: Callable[..., Any] = self._channel.unary_stream(
             "/containerd.services.content.v1.Content/Read",
             request_serializer=content_pb2.ReadContentRequest.SerializeToString,
@@ -86,8 +89,17 @@ class Containerd:
         request = content_pb2.ReadContentRequest(digest=digest)
 
         async def whole() -> bytes:
-            parts = [part.data async for part in stream(request, metadata=self._metadata)]
-            return b"".join(parts)
+            found = bytearray()
+            call = stream(request, metadata=self._metadata)
+            async for part in call:
+                found += part.data
+                if len(found) > LARGEST_DOCUMENT:
+                    call.cancel()
+                    raise RuntimeFailure(
+                        "CannotPullContainerError",
+                        f"{digest} is larger than {LARGEST_DOCUMENT} bytes",
+                    )
+            return bytes(found)
 
         return await _until_there(whole)
 

@@ -3,6 +3,8 @@
 import contextlib
 import ctypes
 import os
+import re
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,9 +13,14 @@ from typing import Any
 from longshore.runtime.interface import RuntimeFailure
 
 MNT_DETACH = 2
-MS_RDONLY = 1
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 FLAGS = {"ro": MS_RDONLY, "rw": 0, "bind": 4096, "rbind": 4096 | 16384}
 """Mount options that are flags of mount(2)."""
+LARGEST_FILE = 2**20
+"""Bytes of an image's /etc/passwd or /etc/group: they are read by this process."""
+NUMBER = re.compile(r"[0-9]{1,10}")
+LARGEST_ID = 2**31 - 1
+"""As Docker has it."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -27,14 +34,15 @@ def ids_of(user: str, root: Path | None) -> Ids:
     Numbers need no image. Raises `RuntimeFailure` where a name is not known.
     """
     name, _, group = user.partition(":")
+    name = name or "0"
     passwd = _lines(root, "etc/passwd")
-    entry = _entry(passwd, name or "0")
-    if entry is None and not name.isdigit():
+    entry = _entry(passwd, name)
+    if entry is None and not _is_id(name):
         raise RuntimeFailure(
             "CannotStartContainerError", f"unable to find user {name}: no matching entries"
         )
     uid = int(entry[2]) if entry else int(name)
-    gid = int(entry[3]) if entry else 0
+    gid = int(entry[3]) if entry and _is_id(entry[3]) else 0
     groups = _lines(root, "etc/group")
     if group:
         gid = _group(groups, group)
@@ -71,7 +79,7 @@ def _mounted(mounts: Sequence[Any]) -> Iterator[Path]:
 
 def _mount(mount: Any, directory: str) -> None:
     options = [option for option in mount.options if option not in FLAGS]
-    flags = MS_RDONLY
+    flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
     for option in mount.options:
         flags |= FLAGS.get(option, 0)
     arguments = (mount.source, directory, mount.type)
@@ -85,7 +93,7 @@ def _group(groups: list[list[str]], name: str) -> int:
     for line in groups:
         if line[0] == name:
             return int(line[2])
-    if name.isdigit():
+    if _is_id(name):
         return int(name)
     raise RuntimeFailure(
         "CannotStartContainerError", f"unable to find group {name}: no matching entries"
@@ -99,6 +107,10 @@ def _entry(passwd: list[list[str]], name: str) -> list[str] | None:
     return None
 
 
+def _is_id(text: str) -> bool:
+    return NUMBER.fullmatch(text) is not None and int(text) <= LARGEST_ID
+
+
 def _lines(root: Path | None, name: str) -> list[list[str]]:
     """Fields of a colon-separated file; a link that leads out of the image is not followed."""
     if root is None:
@@ -107,8 +119,23 @@ def _lines(root: Path | None, name: str) -> list[list[str]]:
     try:
         if not path.resolve().is_relative_to(root.resolve()):
             return []
-        text = path.read_text(errors="replace")
-    except OSError:
+        text = _content(path.resolve(), name)
+    except (OSError, RuntimeError):  # the latter: a link that leads to itself
         return []
     lines = [line.split(":") for line in text.splitlines()]
-    return [line for line in lines if len(line) > 2 and line[2].isdigit()]
+    return [line for line in lines if len(line) > 2 and _is_id(line[2])]
+
+
+def _content(path: Path, name: str) -> str:
+    """Of a regular file: an image may have a pipe there that nobody writes to, or a device."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return ""
+        if found.st_size > LARGEST_FILE:
+            raise RuntimeFailure(
+                "CannotStartContainerError",
+                f"unable to look the user up: /{name} is larger than {LARGEST_FILE} bytes",
+            )
+        return file.read(LARGEST_FILE).decode(errors="replace")
