@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from longshore.base.installation import load_installation
-from longshore.cli.installation import data_dir_option
+from longshore.cli.installation import data_dir_option, find_installation
 
 
 @click.command("doctor")
@@ -17,7 +16,7 @@ def examine(data_dir: Path, port: int | None) -> None:
     # Imported here, so that `longshore up` does not wait for it.
     from longshore.components.doctor import Level, check, render
 
-    saved = load_installation(data_dir.absolute())
+    saved = find_installation(data_dir)
     findings = check(port or (saved.port if saved else None), data_dir.absolute())
     sys.stdout.write(render(findings))
     if any(finding.level is Level.FAIL for finding in findings):

@@ -25,9 +25,20 @@ class AdministratorKey(NamedTuple):
     secret_access_key: str
 
 
+def find_installation(data_dir: Path) -> Installation | None:
+    """The installation in `data_dir`, if there is one; ends the command for who may not look."""
+    try:
+        return load_installation(data_dir.absolute())
+    except PermissionError:
+        raise click.ClickException(
+            f"Only root may read {data_dir}, where Longshore keeps its keys. Run this as root: "
+            "sudo longshore …"
+        ) from None
+
+
 def require_installation(data_dir: Path) -> Installation:
     """The installation in `data_dir`; ends the command with what to do where there is none."""
-    installation = load_installation(data_dir.absolute())
+    installation = find_installation(data_dir)
     if installation is None:
         raise click.BadParameter(
             f"There is no Longshore in {data_dir}. Start one: longshore up --data-dir {data_dir}"

@@ -5,9 +5,10 @@ runs on the loop itself: a thread would cost more than it gives (docs/decisions/
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -173,17 +174,28 @@ def _available() -> Iterator[None]:
 def open_sqlite(path: Path, kinds: Sequence[Kind[Any]]) -> SqliteStore:
     """The store in this file, made if there is none; `StoreUnavailable` if another has it open."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _make_private(path)
     with _available():
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             for setting in SETTINGS:
                 connection.execute(setting)
             migrate(connection, migrations.SQLITE)
-            path.chmod(0o600)
             return SqliteStore(connection, kinds)
         except BaseException:
             connection.close()
             raise
+
+
+def _make_private(path: Path) -> None:
+    """Let its owner alone read the file and what SQLite keeps beside it, from the first byte on.
+
+    SQLite gives the files beside it the mode of the file itself ("robust_open", os_unix.c).
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(name).chmod(0o600)
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[str]) -> None:

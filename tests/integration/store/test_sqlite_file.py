@@ -26,9 +26,29 @@ async def test_second_process_cannot_open_the_same_file(
     await store.close()
 
 
-async def test_file_is_readable_by_its_owner_only(tmp_path: Path):
+def modes(directory: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
+
+
+async def test_all_that_sqlite_keeps_on_disk_is_readable_by_its_owner_only(tmp_path: Path):
     store = await open_store(f"sqlite://{tmp_path}/state.db", KINDS, SystemClock())
-    assert stat.S_IMODE((tmp_path / "state.db").stat().st_mode) == 0o600
+    assert modes(tmp_path) == {"state.db": 0o600, "state.db-wal": 0o600}
+    await store.close()
+
+
+async def test_files_that_others_could_read_are_closed_to_them_when_opened(tmp_path: Path):
+    with sqlite3.connect(tmp_path / "state.db") as before:
+        before.execute("PRAGMA journal_mode=WAL")
+        before.execute("CREATE TABLE any (thing)")
+        assert modes(tmp_path)["state.db-wal"] != 0o600
+        for left in ("state.db-wal", "state.db-shm"):
+            (tmp_path / f"copy-{left}").write_bytes((tmp_path / left).read_bytes())
+    before.close()
+    # As a killed process leaves them.
+    for left in ("state.db-wal", "state.db-shm"):
+        (tmp_path / f"copy-{left}").rename(tmp_path / left)
+    store = await open_store(f"sqlite://{tmp_path}/state.db", KINDS, SystemClock())
+    assert set(modes(tmp_path).values()) == {0o600}
     await store.close()
 
 
