@@ -3,7 +3,7 @@
 import hashlib
 import os
 import subprocess
-import sys
+import sysconfig
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -68,9 +68,13 @@ def module_folder(source: GoModule) -> Path:
 
     Raises `SourceFailed` where it is in neither.
     """
+    installed = (
+        sysconfig.get_path("data"),
+        sysconfig.get_path("data", sysconfig.get_preferred_scheme("user")),
+    )
     for root in (
         Path(__file__).parents[4] / "components",
-        Path(sys.prefix) / "share/longshore/components",
+        *(Path(base) / "share/longshore/components" for base in installed),
     ):
         if (root / source.folder / "go.mod").is_file():
             return root / source.folder
