@@ -81,9 +81,9 @@ def installed():
         running = Installed(home)
         places = {"base": str(home / "venv"), "platbase": str(home / "venv")}
         packages = Path(sysconfig.get_path("purelib", "venv", places))
+        pip = [sys.executable, "-m", "pip", "--python", running.programs / "python"]
         subprocess.run(
-            [sys.executable, "-m", "pip", "--python", running.programs / "python", "install"]
-            + ["--no-deps", "--quiet", "--disable-pip-version-check", wheel],
+            [*pip, "install", "--no-deps", "--quiet", "--disable-pip-version-check", wheel],
             check=True,
             timeout=COMMAND_SECONDS,
         )
