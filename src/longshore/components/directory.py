@@ -49,7 +49,9 @@ class ComponentsDirectory:
     def locked(self, component: str) -> Iterator[None]:
         """Nobody else installs this component meanwhile; waits for who does."""
         self.root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.root / f".{component}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+        path = self.root / f".{component}.lock"
+        # 0600: whoever can read it can lock it.
+        handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

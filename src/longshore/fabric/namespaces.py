@@ -9,9 +9,11 @@ import ctypes
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from longshore.base.locks import held_machine_wide
 from longshore.fabric.interface import FabricError
 from longshore.fabric.names import NETNS_DIR
 
@@ -20,6 +22,8 @@ MS_BIND = 4096
 MS_REC = 16384
 MS_SHARED = 1 << 20
 MNT_DETACH = 2
+IPROUTE_SECONDS = 1.0
+"""iproute2 holds its lock for two calls of mount(2)."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,14 +36,34 @@ def _call(name: str, *arguments: object) -> None:
 
 @contextlib.contextmanager
 def locked_directory() -> Iterator[None]:
-    """Hold /run/netns against other processes, as iproute2 does; it is made where it is missing."""
+    """Hold /run/netns against other Longshores; it is made where it is missing."""
     NETNS_DIR.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(NETNS_DIR, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with held_machine_wide("netns"):
         yield
+
+
+@contextlib.contextmanager
+def _iproutes_lock() -> Iterator[bool]:
+    """Hold /run/netns as iproute2 does; false where another has it for longer than iproute2 would.
+
+    Any user can take this lock: nothing may depend on getting it.
+    """
+    descriptor = os.open(NETNS_DIR, os.O_RDONLY | os.O_CLOEXEC)
+    deadline = time.monotonic() + IPROUTE_SECONDS
+    try:
+        while not (got := _try_lock(descriptor)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield got
     finally:
         os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _share_directory() -> None:
@@ -48,14 +72,15 @@ def _share_directory() -> None:
     try:
         _call("mount", b"", path, b"none", MS_SHARED | MS_REC, None)
     except OSError:
-        _call("mount", path, path, b"none", MS_BIND | MS_REC, None)
-        _call("mount", b"", path, b"none", MS_SHARED | MS_REC, None)
+        with _iproutes_lock():
+            _call("mount", path, path, b"none", MS_BIND | MS_REC, None)
+            _call("mount", b"", path, b"none", MS_SHARED | MS_REC, None)
 
 
 def leave_directory() -> None:
     """Unmount /run/netns where nobody has a namespace in it any more."""
-    with locked_directory():
-        if any(NETNS_DIR.iterdir()):
+    with locked_directory(), _iproutes_lock() as alone:
+        if not alone or any(NETNS_DIR.iterdir()):
             return
         # Tried, as a bind mount within one file system cannot be told by its device.
         with contextlib.suppress(OSError):

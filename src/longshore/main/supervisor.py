@@ -82,7 +82,9 @@ class Supervisor:
         self._run_dir.mkdir(parents=True, exist_ok=True)
         self._log_dir.mkdir(parents=True, exist_ok=True)
         path = self._run_dir / "supervisor.pid"
-        self._lock = path.open("a+")
+        # 0600: whoever can read it can lock it.
+        self._lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+")
+        path.chmod(0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,12 +1,11 @@
 """Removes what Longshore made outside of its data directory; its processes have ended."""
 
 import asyncio
-import fcntl
-import os
 import sys
 from pathlib import Path
 
 from longshore.base.installation import Installation, load_installation
+from longshore.base.locks import held
 from longshore.fabric import open_fabric
 from longshore.registry import uninstall
 from longshore.runtime.bridge import Bridge
@@ -29,9 +28,8 @@ def main() -> None:
     if installation is None:
         return
     # A supervisor that was killed while it ended may have left one of these at work.
-    lock = os.open(installation.data_dir, os.O_RDONLY | os.O_DIRECTORY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    asyncio.run(leave_nothing(installation))
+    with held(installation.data_dir / "teardown.lock"):
+        asyncio.run(leave_nothing(installation))
 
 
 if __name__ == "__main__":

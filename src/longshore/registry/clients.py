@@ -9,14 +9,14 @@ Two things are written outside of the data directory, and taken away by `uninsta
 Directories that did not exist are marked, so that the last installation to leave removes them.
 """
 
-import fcntl
-import os
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
+from longshore.base.locks import held_machine_wide
 from longshore.model import ecr
 from longshore.store.interface import Store
 
@@ -39,7 +39,7 @@ def install(
     """
     wanted = {(installation.account, installation.region), *registries}
     hosts = [installation.registry_host(*registry) for registry in sorted(wanted)]
-    with _locked(etc):
+    with held_machine_wide("etc"):
         for host in hosts:
             for folder in CERTIFICATES:
                 _trust(etc, etc / folder / host, host, authority.certificate_pem)
@@ -49,7 +49,7 @@ def install(
 
 def uninstall(installation: Installation, etc: Path = Path("/etc")) -> None:
     """Take away all that `install` wrote for this installation, and nothing else."""
-    with _locked(etc):
+    with held_machine_wide("etc"):
         _change_hosts(etc / "hosts", lambda lines: _without(lines, installation))
         for folder in CERTIFICATES:
             parent = etc / folder
@@ -69,12 +69,27 @@ async def follow(
     """Install each registry as soon as an account uses it in a region; runs until cancelled."""
     changes = store.watch([ecr.REGISTRY])
     used = {(found.key.account, found.key.region) for found in store.reader.scan(ecr.REGISTRY)}
-    install(installation, authority, used, etc)
+    await _install_aside(installation, authority, used, etc)
     async for change in changes:
         registry = (change.key.account, change.key.region)
         if change.after is not None and registry not in used:
             used.add(registry)
-            install(installation, authority, [registry], etc)
+            await _install_aside(installation, authority, [registry], etc)
+
+
+async def _install_aside(
+    installation: Installation, authority: Authority, registries: Collection[Registry], etc: Path
+) -> None:
+    """`install` in a thread, as another Longshore may be at it; cancelled, it is waited for."""
+    registries = list(registries)
+    working = asyncio.create_task(
+        asyncio.to_thread(install, installation, authority, registries, etc)
+    )
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
 
 
 def _trust(etc: Path, directory: Path, host: str, certificate: bytes) -> None:
@@ -142,14 +157,3 @@ def _write(path: Path, content: bytes) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         path.write_bytes(content)
-
-
-@contextmanager
-def _locked(etc: Path) -> Iterator[None]:
-    """One Longshore at a time; the lock leaves no file behind."""
-    handle = os.open(etc, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -1,6 +1,7 @@
 """What is in the kernel survives its maker, and a half-made thing is completed."""
 
 import asyncio
+import fcntl
 import os
 import random
 import signal
@@ -104,6 +105,22 @@ async def test_fabric_killed_at_any_moment_is_completed_by_its_successor(
         await successor.destroy()
         await successor.close()
     assert traces(installation) == []
+
+
+async def test_lock_that_any_user_can_take_keeps_no_task_from_its_network(
+    fabric: KernelFabric, builder: Builder
+) -> None:
+    namespaces.NETNS_DIR.mkdir(parents=True, exist_ok=True)
+    directory = os.open(namespaces.NETNS_DIR, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        eni = builder.eni(11, "sg-open")
+        async with asyncio.timeout(30):
+            await fabric.apply(builder.network([eni], OPEN))
+            assert namespaces.exists(await fabric.attach(eni))
+            await fabric.destroy()
+    finally:
+        os.close(directory)
 
 
 def kernel_state(fabric: KernelFabric, vpc_id: str) -> tuple[object, ...]:

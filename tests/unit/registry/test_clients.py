@@ -1,10 +1,16 @@
+import asyncio
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
-from longshore.registry.clients import install, uninstall
+from longshore.base.locks import held_machine_wide
+from longshore.registry.clients import follow, install, uninstall
+from longshore.testing.memory_store import MemoryStore
+from longshore.testing.wait import eventually
 
 HOSTS = "127.0.0.1 localhost\n# by hand\n10.0.0.1 db\n"
 
@@ -68,6 +74,22 @@ def test_leaving_removes_every_trace(tmp_path: Path, etc: Path) -> None:
     assert everything(etc) == before
 
 
+def test_lock_that_any_user_can_take_keeps_nobody_from_installing(
+    tmp_path: Path, etc: Path
+) -> None:
+    authority = Authority.load_or_create(tmp_path / "ca", "test")
+    here = installed(tmp_path, "one", 4566)
+    before = everything(etc)
+    directory = os.open(etc, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        install(here, authority, [], etc)
+        uninstall(here, etc)
+    finally:
+        os.close(directory)
+    assert everything(etc) == before
+
+
 @pytest.mark.parametrize("first_to_leave", [0, 1])
 def test_two_installations_never_touch_each_others_lines(
     tmp_path: Path, etc: Path, first_to_leave: int
@@ -84,3 +106,22 @@ def test_two_installations_never_touch_each_others_lines(
     assert everything(etc) == with_one
     uninstall(alone, etc)
     assert everything(etc) == before
+
+
+async def test_control_plane_goes_on_while_another_longshore_installs(
+    tmp_path: Path, etc: Path
+) -> None:
+    authority = Authority.load_or_create(tmp_path / "ca", "test")
+    here = installed(tmp_path, "one", 4566)
+    with held_machine_wide("etc"):
+        following = asyncio.create_task(follow(MemoryStore(), here, authority, etc))
+        done, _ = await asyncio.wait([following], timeout=0.1)
+        assert not done
+        assert (etc / "hosts").read_text() == HOSTS
+
+    async def installed_after_all() -> bool:
+        return (etc / "hosts").read_text() != HOSTS
+
+    await eventually(installed_after_all)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
