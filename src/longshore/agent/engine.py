@@ -80,7 +80,7 @@ class Engine:
         await runner.run(self._found)
         self._runners.pop(runner.record.id, None)
         for container in runner.record.containers.values():
-            self._shipping.ended(container.id)
+            self._shipping.ended(runner.record, container.id)
             for binding in container.bindings:
                 self._host.ports_taken.discard((binding["hostPort"], binding["protocol"]))
 

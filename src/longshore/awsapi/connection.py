@@ -9,6 +9,8 @@ import httptools
 from longshore.awsapi.http import HttpResponse
 
 CHUNK = 65_536
+MOST_BYTES = 64 * 2**20
+"""Of a response's body."""
 
 
 class ConnectionBroken(OSError):
@@ -27,6 +29,7 @@ class _Collector:
         self.keep_alive = False
         self.headers: list[tuple[str, str]] = []
         self.body: list[bytes] = []
+        self.size = 0
         self.complete = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -34,6 +37,7 @@ class _Collector:
 
     def on_body(self, body: bytes) -> None:
         self.body.append(body)
+        self.size += len(body)
 
     def on_message_complete(self) -> None:
         self.complete = True
@@ -76,6 +80,8 @@ class Connection:
                     raise ConnectionBroken(answered)
                 answered = True
                 parser.feed_data(data)
+                if collector.size > MOST_BYTES:
+                    raise ConnectionBroken(answered)
         except (ConnectionError, httptools.HttpParserError) as error:
             raise ConnectionBroken(answered) from error
         self.usable = collector.keep_alive

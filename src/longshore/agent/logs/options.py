@@ -2,7 +2,8 @@
 driver's own options ("Amazon CloudWatch Logs logging driver", Docker)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -53,7 +54,8 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str = ""
     stream: str = ""
     region: str = ""
-    endpoint: str = ""
+    by_host: bool = False
+    """Whether the host's own key signs, where nothing else is known of the task any more."""
     create_group: bool = False
     create_stream: bool = True
     pattern: str = ""
@@ -73,12 +75,23 @@ def parse_options(driver: str, given: Mapping[str, str], container_id: str) -> L
         group=given["awslogs-group"],
         stream=given.get("awslogs-stream") or container_id,
         region=given.get("awslogs-region", ""),
-        endpoint=given.get("awslogs-endpoint", ""),
         create_group=_flag(given, "awslogs-create-group", False),
         create_stream=_flag(given, "awslogs-create-stream", True),
         pattern=_pattern(given),
         buffer=_buffer(given),
     )
+
+
+def check_endpoint(given: str, own: Collection[str]) -> None:
+    """Refuse an `awslogs-endpoint` other than this installation's. Raises `InvalidOption`.
+
+    `own` are host and port as URLs have them. The agent asks from the host's network, where tasks
+    may not reach everything that it could.
+    """
+    if given and urlsplit(given if "//" in given else f"//{given}").netloc not in own:
+        raise InvalidOption(
+            f"log opt 'awslogs-endpoint' can only be this installation's own, not '{given}'"
+        )
 
 
 class Beginning:

@@ -11,7 +11,7 @@ from longshore.agent.host import Host
 from longshore.agent.logs.files import Growth
 from longshore.agent.logs.kept import JSON_FILE_BYTES, Kept
 from longshore.agent.logs.options import LogOptions
-from longshore.agent.logs.streams import Credentials, LogStream
+from longshore.agent.logs.streams import LogStream, Signer
 from longshore.agent.logs.tail import Tail
 from longshore.agent.records import write_synced
 from longshore.base.logs import logger
@@ -34,13 +34,11 @@ class Follower(Protocol):
 class Output:
     """A log directory and who looks after its files."""
 
-    def __init__(
-        self, host: Host, directory: Path, options: LogOptions, credentials: Credentials
-    ) -> None:
+    def __init__(self, host: Host, directory: Path, options: LogOptions, signer: Signer) -> None:
         self._host = host
         self._directory = directory
         self._options = options
-        self.stream = LogStream(host, options, credentials)
+        self.stream = LogStream(host, options, signer)
         self.ended = asyncio.Event()
 
     async def run(self, growth: Growth) -> None:

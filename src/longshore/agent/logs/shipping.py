@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from longshore.agent.host import Host
 from longshore.agent.logs.files import Growth
 from longshore.agent.logs.output import GONE, Output, load_options, remove, save_options
-from longshore.agent.logs.streams import Credentials, options_of
+from longshore.agent.logs.streams import Signer, options_of, signer_of
 from longshore.agent.records import TaskRecord
 from longshore.base.logs import logger
 from longshore.nodeapi import acs
@@ -44,26 +44,27 @@ class Shipping:
         Its directory is ready when this returns. Raises OSError where the disk is full.
         """
         container_id = work.record.containers[container.name].id
+        signer = signer_of(self._host, work.record)
         if container_id in self._outputs:
-            self._outputs[container_id].stream.credentials = _credentials(work.record)
+            self._outputs[container_id].stream.signer = signer
             return
         directory = self._host.log_directory(container_id)
         options = load_options(directory)
         if options is None:
             options = options_of(work, container)
             save_options(directory, options)
-        self._take(directory, Output(self._host, directory, options, _credentials(work.record)))
+        self._take(directory, Output(self._host, directory, options, signer))
 
     def _take(self, directory: Path, output: Output) -> None:
         self._outputs[directory.name] = output
         self._new.put_nowait(directory.name)
 
-    def ended(self, container_id: str) -> None:
+    def ended(self, record: TaskRecord, container_id: str) -> None:
         """No more output will come: the directory is removed once everything is shipped."""
         if container_id in self._outputs:
             self._outputs[container_id].ended.set()
         else:
-            self._take_left(self._host.log_directory(container_id), lambda: None, keep=True)
+            self._take_left(self._host.log_directory(container_id), record)
 
     def adopt(self, records: Iterable[TaskRecord]) -> None:
         """Ship what is left of containers that have ended, or of which nothing is known.
@@ -73,24 +74,22 @@ class Shipping:
         owners = {each.id: record for record in records for each in record.containers.values()}
         for directory in sorted(self._host.log_directory("x").parent.glob("*")):
             owner = owners.get(directory.name)
-            if owner is None:
-                self._take_left(directory, lambda: None, keep=False)
-            elif owner.stopped_at:
-                self._take_left(directory, _credentials(owner), keep=True)
+            if owner is None or owner.stopped_at:
+                self._take_left(directory, owner)
 
-    def _take_left(self, directory: Path, credentials: Credentials, *, keep: bool) -> None:
-        """`keep` output that is not shipped for as long as its task is known."""
+    def _take_left(self, directory: Path, owner: TaskRecord | None) -> None:
+        """Ship what nothing will be added to; what no key is known for any more is lost."""
         if not directory.is_dir():
             return
         options = load_options(directory)
-        shipped = options is not None and options.driver == "awslogs"
-        if options is None or directory.suffix == GONE or not (shipped or keep):
+        signer: Signer | None = None
+        if owner is not None:
+            signer = signer_of(self._host, owner)
+        elif options is not None and options.driver == "awslogs" and options.by_host:
+            signer = self._host.keys
+        if options is None or directory.suffix == GONE or signer is None:
             remove(directory)
             return
-        output = Output(self._host, directory, options, credentials)
+        output = Output(self._host, directory, options, signer)
         output.ended.set()
         self._take(directory, output)
-
-
-def _credentials(record: TaskRecord) -> Credentials:
-    return lambda: record.task.execution_role_credentials

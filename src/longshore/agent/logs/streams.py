@@ -3,13 +3,18 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from longshore.agent.docker import host_config_of
 from longshore.agent.host import Host, keys_of
-from longshore.agent.logs.options import LogOptions, parse_options
+from longshore.agent.logs.options import LogOptions, check_endpoint, parse_options
 from longshore.agent.patience import patiently
+from longshore.agent.records import TaskRecord
 from longshore.awsapi.client import Client
 from longshore.awsapi.signing import Keys
 from longshore.base.logs import logger
+from longshore.fabric.names import API_ADDRESS
+from longshore.model.arn import parse_arn
 from longshore.model.errors import AwsError
 from longshore.nodeapi import acs
 
@@ -19,17 +24,17 @@ if TYPE_CHECKING:
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
 GIVE_UP_SECONDS = 3600.0
 """How long a service that answers may refuse before output is dropped."""
-EXPIRED = frozenset(
-    {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
-)
 TRANSIENT = frozenset(
     {"OperationAbortedException", "ServiceUnavailableException", "ThrottlingException"}
 )
-HOPELESS = frozenset({"InvalidParameterException", "SerializationException", "ValidationException"})
+NO_KEYS = "NoCredentialProviders"
+HOPELESS = frozenset(
+    {"InvalidParameterException", "SerializationException", "ValidationException", NO_KEYS}
+)
 """Errors after which the same events will never be taken."""
 
-Credentials = Callable[[], acs.RoleCredentials | None]
-"""The execution role's at this moment: they are renewed while the task runs."""
+Signer = Callable[[], Keys]
+"""The keys of this moment: a role's are renewed while the task runs."""
 Waiting = Callable[[], Awaitable[None]]
 
 log = logger(__name__)
@@ -41,7 +46,37 @@ def options_of(work: "Work", container: acs.Container) -> LogOptions:
     record = work.record.containers[container.name]
     given = {**(configured.config or {}), **work.log_secrets.get(container.name, {})}
     given.setdefault("awslogs-region", work.host.installation.region)
-    return parse_options(configured.type, given, record.id)
+    options = parse_options(configured.type, given, record.id)
+    check_endpoint(given.get("awslogs-endpoint", ""), _own_endpoints(work.host))
+    return msgspec.structs.replace(options, by_host=_is_hosts(work.host, work.record))
+
+
+def _own_endpoints(host: Host) -> set[str]:
+    port = host.installation.port
+    names = ("127.0.0.1", "localhost", API_ADDRESS)
+    return {f"{name}:{number}" for name in names for number in (port, port + 1)}
+
+
+def _is_hosts(host: Host, record: TaskRecord) -> bool:
+    """Whether the host itself writes the task's output, as an instance's role does on AWS: where
+    the task has no execution role, and never for another account."""
+    arn = parse_arn(record.task.arn)
+    own = arn is not None and arn.account == host.installation.account
+    return own and record.task.execution_role_credentials is None
+
+
+def signer_of(host: Host, record: TaskRecord) -> Signer:
+    """What signs for a task: its execution role, whatever becomes of that."""
+
+    def keys() -> Keys:
+        role = record.task.execution_role_credentials
+        if role is not None:
+            return keys_of(role)
+        if _is_hosts(host, record):
+            return host.keys()
+        raise AwsError(NO_KEYS, "no valid providers in chain")
+
+    return keys
 
 
 async def open_stream(work: "Work", container: acs.Container) -> None:
@@ -52,7 +87,7 @@ async def open_stream(work: "Work", container: acs.Container) -> None:
     options = options_of(work, container)
     if options.driver != "awslogs":
         return
-    stream = LogStream(work.host, options, lambda: work.task.execution_role_credentials)
+    stream = LogStream(work.host, options, signer_of(work.host, work.record))
     try:
         await _create(stream, work.host)
     finally:
@@ -72,17 +107,13 @@ async def _create(stream: "LogStream", host: Host) -> None:
 class LogStream:
     """One stream; its events are those of one container."""
 
-    def __init__(self, host: Host, options: LogOptions, credentials: Credentials) -> None:
+    def __init__(self, host: Host, options: LogOptions, signer: Signer) -> None:
         self._host = host
         self._options = options
-        self.credentials = credentials
-        self._expired_key = ""
+        self.signer = signer
         self._refused_since = 0.0
         self._client = Client(
-            options.endpoint or host.installation.endpoint_url,
-            self._keys,
-            options.region,
-            host.clock,
+            host.installation.endpoint_url, self._keys, options.region, host.clock
         )
 
     def close(self) -> None:
@@ -90,11 +121,7 @@ class LogStream:
         self._client.close()
 
     def _keys(self) -> Keys:
-        """The role's, unless they were refused as expired and nobody has renewed them."""
-        role = self.credentials()
-        if role is None or role.access_key_id == self._expired_key:
-            return self._host.keys()
-        return keys_of(role)
+        return self.signer()
 
     async def create(self) -> None:
         """Create what is missing of stream and group, as the options allow.
@@ -157,13 +184,9 @@ class LogStream:
 
     async def _refused(self, error: AwsError) -> bool:
         """Mend what can be mended; whether to go on without these events."""
-        role = self.credentials()
         if error.code == "DataAlreadyAcceptedException":
             return True
         if error.status >= 500 or error.code in TRANSIENT:
-            return False
-        if error.code in EXPIRED and role is not None and role.access_key_id != self._expired_key:
-            self._expired_key = role.access_key_id
             return False
         now = self._host.clock.monotonic()
         if not self._refused_since:

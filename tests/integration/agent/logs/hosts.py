@@ -19,7 +19,7 @@ from longshore.base.ids import RandomIds
 from longshore.base.installation import Installation
 from longshore.nodeapi import acs
 from longshore.runtime.simulated import SimulatedRuntime
-from longshore.testing.identity import KEY_ID, SECRET
+from longshore.testing.identity import ACCOUNT, KEY_ID, SECRET
 
 GROUP = "/ecs/web"
 
@@ -42,6 +42,7 @@ def make_work(
     driver: str = "awslogs",
     role: acs.RoleCredentials | None = None,
     options: Mapping[str, str] | None = None,
+    account: str = ACCOUNT,
 ) -> Work:
     """A task of one container `app`, whose stream is `web/app/<task>`."""
     config = {"awslogs-group": GROUP, "awslogs-stream": f"web/app/{task}", **(options or {})}
@@ -52,7 +53,7 @@ def make_work(
     )
     record = TaskRecord(
         task=acs.Task(
-            arn=f"arn:aws:ecs:us-east-1:123456789012:task/default/{task}",
+            arn=f"arn:aws:ecs:us-east-1:{account}:task/default/{task}",
             containers=(container,),
             execution_role_credentials=role,
         ),

@@ -36,7 +36,7 @@ class Agent:
         return directory_of(work)
 
     def ended(self, work: Work) -> None:
-        self.shipping.ended(work.record.containers["app"].id)
+        self.shipping.ended(work.record, work.record.containers["app"].id)
 
 
 class Logs:

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from integration.agent.logs.hosts import GROUP, directory_of, make_work
 from integration.agent.logs.shipped import Agent, Logs, gone
 
-from longshore.agent.hooks.interface import HookFailure
+from longshore.agent.hooks.interface import HookFailure, Work
 from longshore.agent.hooks.logging import Logging
 from longshore.model.principal import Credential, Principal
 from longshore.nodeapi import acs
-from longshore.testing.identity import ACCOUNT, everything
+from longshore.testing.identity import ACCOUNT
 from longshore.testing.wait import eventually
 
 MIB = 2**20
@@ -122,6 +123,17 @@ async def test_deleted_stream_is_created_anew(logs: Logs, agent: Agent):
     await logs.have("two")
 
 
+OTHER = "999999999999"
+
+
+def role_of(key: str) -> acs.RoleCredentials:
+    return acs.RoleCredentials(access_key_id=key, secret_access_key="s", session_token="new")
+
+
+def with_role(work: Work, role: acs.RoleCredentials) -> acs.Task:
+    return msgspec.structs.replace(work.task, execution_role_credentials=role)
+
+
 async def test_execution_role_signs_and_renewed_credentials_are_taken_up(logs: Logs, agent: Agent):
     role = Principal(
         account=ACCOUNT,
@@ -133,36 +145,84 @@ async def test_execution_role_signs_and_renewed_credentials_are_taken_up(logs: L
         access_key_id="ASIANEW", secret_access_key="s", session_token="new", principal=role
     )
     logs.served.identity._known["ASIANEW"] = known
-    old = acs.RoleCredentials(access_key_id="ASIAOLD", secret_access_key="o", session_token="old")
     asked: list[str] = []
 
-    def only_the_role(principal: Principal, action: str, resource: Any) -> bool:
+    def note(principal: Principal, action: str, resource: Any) -> bool:
         asked.append(f"{principal.arn.rpartition(':')[2]} {action}")
-        return principal.arn == role.arn
+        return True
 
-    logs.served.identity._allows = only_the_role
-    work = make_work(agent.host, role=old)
+    logs.served.identity._allows = note
+    work = make_work(agent.host, role=role_of("ASIAOLD"))
     directory = agent.follow(work)
     write(directory / "stdout", b"one\n")
-
-    async def host_key_was_tried() -> bool:
-        return "root logs:PutLogEvents" in asked
-
-    await eventually(host_key_was_tried)
-    work.record.task = acs.Task(
-        arn=work.task.arn,
-        containers=work.task.containers,
-        execution_role_credentials=acs.RoleCredentials(
-            access_key_id="ASIANEW", secret_access_key="s", session_token="new"
-        ),
-    )
-
-    async def role_wrote() -> bool:
-        return "assumed-role/execution/t1 logs:PutLogEvents" in asked
-
-    await eventually(role_wrote)
-    logs.served.identity._allows = everything
+    await refused(agent, work)
+    work.record.task = with_role(work, role_of("ASIANEW"))
     await logs.have("one")
+    assert "assumed-role/execution/t1 logs:PutLogEvents" in asked
+    assert "root logs:PutLogEvents" not in asked
+
+
+async def refused(agent: Agent, work: Work) -> None:
+    """The output's stream has been refused at least once."""
+    stream = agent.shipping._outputs[directory_of(work).name].stream
+
+    async def is_refused() -> bool:
+        return stream._refused_since > 0
+
+    await eventually(is_refused)
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, OTHER])
+async def test_host_never_writes_for_a_task_whose_execution_role_is_refused(
+    logs: Logs, agent: Agent, account: str
+):
+    work = make_work(agent.host, role=role_of("ASIAGONE"), account=account)
+    directory = agent.follow(work)
+    write(directory / "stdout", b"secret\n")
+    await refused(agent, work)
+    assert await logs.messages() == []
+    with pytest.raises(HookFailure, match="security token"):
+        await Logging().set_up(work)
+
+
+async def test_host_never_writes_for_another_account(logs: Logs, agent: Agent):
+    work = make_work(agent.host, account=OTHER)
+    with pytest.raises(HookFailure, match="NoCredentialProviders: no valid providers in chain"):
+        await Logging().set_up(work)
+    directory = agent.follow(work)
+    write(directory / "stdout", b"one\n")
+    agent.ended(work)
+    await gone(directory)
+    assert await logs.messages() == []
+
+
+async def test_output_of_a_forgotten_task_is_written_for_nobody_but_the_hosts_own_account(
+    tmp_path: Path, logs: Logs
+):
+    dead = Agent(tmp_path, logs.served.installation.port)
+    works = (
+        make_work(dead.host, "role", role=role_of("ASIAGONE")),
+        make_work(dead.host, "other", account=OTHER),
+        make_work(dead.host, "own"),
+    )
+    for work in works:
+        write(dead.follow(work) / "stdout", b"one\n")
+    agent = Agent(tmp_path, logs.served.installation.port)
+    agent.start()
+    agent.shipping.adopt([])
+    for work in works:
+        await gone(directory_of(work))
+    found = [await logs.messages(f"web/app/{task}") for task in ("role", "other", "own")]
+    assert found == [[], [], ["one"]]
+    await agent.stop()
+
+
+async def test_endpoint_of_others_fails_the_start(logs: Logs, agent: Agent):
+    options = {"awslogs-endpoint": "http://169.254.169.254/latest"}
+    with pytest.raises(HookFailure, match="failed to validate logger args: log opt"):
+        await Logging().set_up(make_work(agent.host, options=options))
+    own = agent.host.installation.endpoint_url
+    await Logging().set_up(make_work(agent.host, options={"awslogs-endpoint": own}))
 
 
 async def test_leftovers_of_a_dead_agent_are_shipped_and_removed(tmp_path: Path, logs: Logs):

@@ -8,6 +8,7 @@ from longshore.agent.logs.options import (
     DEFAULT_BUFFER,
     InvalidOption,
     begins_event,
+    check_endpoint,
     parse_options,
 )
 
@@ -36,6 +37,30 @@ def test_no_driver_means_json_file():
 def test_buffer_of_non_blocking_mode(size: str, found: int):
     given = {**GROUP, "mode": "non-blocking", **({"max-buffer-size": size} if size else {})}
     assert parse_options("awslogs", given, "c").buffer == found
+
+
+OWN = {"127.0.0.1:4510", "localhost:4510"}
+
+
+@pytest.mark.parametrize("given", ["", "http://localhost:4510", "http://127.0.0.1:4510/"])
+def test_endpoint_may_be_the_installations_own(given: str):
+    check_endpoint(given, OWN)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://169.254.169.254",
+        "http://localhost:4511",
+        "http://localhost:4510@evil.example",
+        "http://evil.example//localhost:4510",
+        "https://logs.us-east-1.amazonaws.com",
+        "localhost:45100",
+    ],
+)
+def test_any_other_endpoint_is_refused(given: str):
+    with pytest.raises(InvalidOption, match="can only be this installation's own"):
+        check_endpoint(given, OWN)
 
 
 @pytest.mark.parametrize(
