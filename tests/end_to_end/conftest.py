@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from end_to_end.checks import LAUNCH_TYPES, start_restarting
 from end_to_end.cloud import Cloud
+from end_to_end.sdk import python_image as make_python_image
 
 from longshore.testing.images import busybox_files
 from longshore.testing.longshore import RunningLongshore
@@ -29,6 +30,12 @@ def busybox_image(cloud):
     """An image with busybox's applets under /bin."""
     applets = ("sh", "httpd", "nc", "wget", "cat", "sleep", "ip", "nslookup", "env", "tr", "uname")
     return cloud.image("busybox", busybox_files(*applets), {"Cmd": ["/bin/sh"]})
+
+
+@pytest.fixture(scope="session")
+def python_image(cloud):
+    """An image with boto3."""
+    return make_python_image(cloud)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A whole Longshore for tests, started and ended as a user does, with AWS's own clients for it."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -72,9 +73,8 @@ class RunningLongshore:
 
     def aws(self, *arguments: str) -> str:
         """What the AWS CLI prints."""
-        program = shutil.which("aws", path=str(Path(sys.executable).parent)) or "aws"
         return subprocess.run(
-            [program, *arguments],
+            self.aws_command(*arguments),
             check=True,
             capture_output=True,
             text=True,
@@ -82,9 +82,28 @@ class RunningLongshore:
             env=self.environment(),
         ).stdout
 
+    def aws_command(self, *arguments: str) -> list[str]:
+        """`aws ARGUMENTS`, to be run in `environment`: version 2 where the machine has it."""
+        program = aws_cli_2()
+        if program is None:
+            beside = shutil.which("aws", path=str(Path(sys.executable).parent))
+            return [beside or "aws", *arguments]
+        # Debian 12's knows nothing of AWS_ENDPOINT_URL yet: that came with 2.13.
+        return [program, "--endpoint-url", self.installation.endpoint_url, *arguments]
+
     def pid(self, process: str) -> int:
         """Of `control-plane`, `agent`, `containerd` or `supervisor`."""
         return int((self.installation.run_dir / f"{process}.pid").read_text().split()[0])
 
     def end(self) -> None:
         self.command("down", "--purge")
+
+
+@functools.cache
+def aws_cli_2() -> str | None:
+    """The machine's AWS CLI of version 2; None where there is none, or another version."""
+    program = shutil.which("aws", path="/usr/local/bin:/usr/bin")
+    if program is None:
+        return None
+    told = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+    return program if told.stdout.startswith("aws-cli/2") else None

@@ -1,0 +1,169 @@
+"""State changes reach a control plane that was away: each once, in order, also after a restart."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from longshore.agent.outbox import REFUSALS, Outbox
+from longshore.model.errors import AwsError
+from longshore.testing.clock import FakeClock
+
+HOUR = 3600
+OPERATION = "SubmitTaskStateChange"
+
+
+class ControlPlane:
+    """Takes calls, except while `trouble` says what is wrong with the next ones."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.tries = 0
+        self.trouble: Iterator[Exception | None] = iter(())
+        self.away: Exception | None = None
+
+    async def send(self, operation: str, request: Mapping[str, Any]) -> None:
+        self.tries += 1
+        trouble = self.away or next(self.trouble, None)
+        if trouble is not None:
+            raise trouble
+        assert operation == OPERATION
+        self.taken.append(request["number"])
+
+
+@asynccontextmanager
+async def sending(outbox: Outbox, plane: ControlPlane, clock: FakeClock) -> AsyncIterator[None]:
+    """The agent's life: what is in the outbox is sent inside of the block."""
+    task = asyncio.create_task(outbox.send_all(plane.send, clock))
+    try:
+        yield
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def add(outbox: Outbox, *numbers: int) -> None:
+    for number in numbers:
+        outbox.add(OPERATION, {"number": number})
+
+
+async def settle() -> None:
+    """Let every task that can run do so."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def go_by(clock: FakeClock, seconds: int, step: int = 1) -> None:
+    for _ in range(0, seconds, step):
+        await settle()
+        clock.advance(step)
+    await settle()
+
+
+def left(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionRefusedError("nobody listens"), AwsError("ServerException", "it broke", 500)],
+)
+async def test_what_happened_in_an_hour_away_arrives_once_and_in_order(
+    tmp_path: Path, error: Exception
+) -> None:
+    clock, plane, outbox = FakeClock(), ControlPlane(), Outbox(tmp_path)
+    plane.away = error
+    async with sending(outbox, plane, clock):
+        for minute in range(60):
+            add(outbox, minute)
+            await go_by(clock, 60, step=5)
+        assert plane.taken == []
+        assert plane.tries < HOUR / 4
+        plane.away = None
+        await go_by(clock, 5)
+        assert plane.taken == list(range(60))
+        tries = plane.tries
+        await go_by(clock, 60)
+        assert plane.tries == tries
+    assert left(tmp_path) == []
+
+
+async def test_a_change_is_sent_at_once_when_the_control_plane_is_there(tmp_path: Path) -> None:
+    clock, plane, outbox = FakeClock(), ControlPlane(), Outbox(tmp_path)
+    async with sending(outbox, plane, clock):
+        for number in range(3):
+            await settle()
+            add(outbox, number)
+        await settle()
+        assert plane.taken == [0, 1, 2]
+
+
+@pytest.mark.parametrize("code", sorted(REFUSALS))
+async def test_a_refused_change_is_dropped_and_holds_up_nothing(tmp_path: Path, code: str) -> None:
+    clock, plane, outbox = FakeClock(), ControlPlane(), Outbox(tmp_path)
+    plane.trouble = iter([None, AwsError(code, "no such task", 400)])
+    add(outbox, 1, 2, 3)
+    async with sending(outbox, plane, clock):
+        await settle()
+    assert plane.taken == [1, 3]
+    assert plane.tries == 3
+    assert left(tmp_path) == []
+
+
+async def test_what_waits_survives_the_agent_and_comes_before_what_is_new(tmp_path: Path) -> None:
+    clock, plane = FakeClock(), ControlPlane()
+    first = Outbox(tmp_path)
+    add(first, 0, 1, 2)
+    async with sending(first, plane, clock):
+        await settle()
+    assert plane.taken == [0, 1, 2]
+
+    plane.away = ConnectionRefusedError()
+    async with sending(first, plane, clock):
+        add(first, 3, 4)
+        await go_by(clock, 10)
+    second = Outbox(tmp_path)
+    add(second, 5)
+    plane.away = None
+    async with sending(second, plane, clock):
+        await go_by(clock, 5)
+    assert plane.taken == [0, 1, 2, 3, 4, 5]
+    assert left(tmp_path) == []
+
+
+async def test_a_file_that_a_crash_cut_short_holds_up_nothing(tmp_path: Path) -> None:
+    clock, plane, outbox = FakeClock(), ControlPlane(), Outbox(tmp_path)
+    add(outbox, 1, 2)
+    (tmp_path / left(tmp_path)[0]).write_bytes(b'{"operation": "Sub')
+    async with sending(outbox, plane, clock):
+        await settle()
+    assert plane.taken == [2]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), max_size=8))
+def test_whatever_fails_and_whoever_restarts_each_change_arrives_once_and_in_order(
+    tmp_path_factory: pytest.TempPathFactory, lives: list[tuple[int, int, bool]]
+) -> None:
+    directory = tmp_path_factory.mktemp("outbox")
+
+    async def live() -> None:
+        clock, plane, number = FakeClock(), ControlPlane(), 0
+        for added, failures, away in (*lives, (0, 0, False)):
+            outbox = Outbox(directory)
+            plane.trouble = iter([ConnectionResetError()] * failures)
+            plane.away = ConnectionRefusedError() if away else None
+            async with sending(outbox, plane, clock):
+                add(outbox, *range(number, number + added))
+                number += added
+                await go_by(clock, 3)
+        assert plane.taken == list(range(number))
+
+    asyncio.run(live())
+    assert left(directory) == []
