@@ -97,8 +97,8 @@ def _check_network(context: Context, subnets: Sequence[str], groups: Sequence[st
         raise invalid("Subnets and security groups must belong to the same VPC.")
 
 
-def check_overrides(context: Context, overrides: Document, definition: TaskDefinition) -> None:
-    """Overrides name containers of the definition; roles may be passed."""
+def check_overrides(overrides: Document, definition: TaskDefinition) -> None:
+    """Overrides name containers of the definition."""
     names = {c["name"] for c in definition.document["containerDefinitions"]}
     for override in overrides.get("containerOverrides") or ():
         if not override.get("name"):
@@ -108,16 +108,19 @@ def check_overrides(context: Context, overrides: Document, definition: TaskDefin
                 f"Override for container named {override['name']} is not a container in the "
                 "TaskDefinition."
             )
-    for member in ("taskRoleArn", "executionRoleArn"):
-        if overrides.get(member):
-            pass_role(context, overrides[member])
 
 
 def check_roles(context: Context, definition: TaskDefinition, overrides: Document) -> None:
-    """The roles that the task will have exist and trust it."""
+    """The roles that the task will have may be passed by the caller, exist and trust it.
+
+    Whoever registered the definition, who starts tasks of it passes its roles once more: so AWS's
+    policies for such callers grant it (`AmazonEC2ContainerServiceEventsRole` beside RunTask,
+    `AWSCodeDeployRoleForECS` beside deployments).
+    """
     for member in ("taskRoleArn", "executionRoleArn"):
         role = overrides.get(member) or definition.document.get(member)
         if role:
+            pass_role(context, role)
             check_trust(context, role)
 
 

@@ -7,10 +7,24 @@ from typing import Any
 import pytest
 
 from longshore.awsapi.model import load_model
+from longshore.model.ec2 import SUBNET
 from longshore.model.errors import AwsError
+from longshore.model.iam import ROLE, Role
+from longshore.testing.identity import ACCOUNT
+from longshore.vpc import create_default_vpc
 
 SHARED = Path(__file__).parents[4].parent / "shared" / "data" / "task-definitions.json"
 MEMBERS = load_model("ecs").shapes["RegisterTaskDefinitionRequest"].members
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        },
+    }
+)
 CONTAINER = {"name": "web", "image": "web:1", "memory": 128}
 FARGATE = {
     "family": "web",
@@ -164,6 +178,41 @@ async def test_roles_need_to_be_passable(ecs: Any) -> None:
     ecs.refuse = refuse
     with pytest.raises(AwsError, match="AccessDenied"):
         await ecs("RegisterTaskDefinition", **FARGATE, taskRoleArn=role)
+
+
+@pytest.mark.parametrize("member", ["taskRoleArn", "executionRoleArn"])
+async def test_who_starts_tasks_of_a_definition_must_be_allowed_to_pass_its_roles(
+    ecs: Any, member: str
+) -> None:
+    def put_role(tx: Any) -> None:
+        arn = f"arn:aws:iam::{ACCOUNT}:role/worker"
+        made = Role(name="worker", path="/", id="AROA", arn=arn, created_at=0.0, trust=TRUST)
+        tx.put(ROLE, ACCOUNT, "", "worker", made)
+
+    def refuse(action: str, resource: str) -> None:
+        raise AwsError("AccessDeniedException", f"{action} on {resource}")
+
+    await ecs.store.transact(put_role)
+    await ecs("CreateCluster")
+    vpc = await ecs.store.transact(lambda tx: create_default_vpc(tx, ACCOUNT, "us-east-1", ecs.ids))
+    found = ecs.store.reader.find(SUBNET, ACCOUNT, "us-east-1", "vpc", vpc.id)
+    launch = {
+        "taskDefinition": "web",
+        "launchType": "FARGATE",
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": [found[0].value.id]}},
+    }
+    await ecs("RegisterTaskDefinition", **FARGATE, **{member: "worker"})
+    await ecs("CreateService", serviceName="made", desiredCount=0, **launch)
+    ecs.refuse = refuse
+    for operation, request in (
+        ("RunTask", launch),
+        ("CreateService", {"serviceName": "web", "desiredCount": 1, **launch}),
+        ("UpdateService", {"service": "made", "forceNewDeployment": True}),
+    ):
+        with pytest.raises(AwsError, match=f"iam:PassRole on arn:aws:iam::{ACCOUNT}:role/worker"):
+            await ecs(operation, **request)
+    # To change how many tasks there are passes nothing anew.
+    await ecs("UpdateService", service="made", desiredCount=1)
 
 
 async def test_role_that_does_not_trust_tasks_stops_run_task(ecs: Any) -> None:
