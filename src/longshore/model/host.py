@@ -2,7 +2,13 @@
 
 import msgspec
 
+from longshore.base.installation import Installation
+from longshore.model.arn import make_arn
 from longshore.model.kind import Kind
+from longshore.model.principal import Principal
+
+HOST_USER = "longshore-host"
+"""The IAM user, in the installation's account, whose key the agents of hosts sign with."""
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,3 +30,15 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 
 HOST = Kind("host", Host, {"instance": lambda value: [value.container_instance_arn]})
+
+
+def speaks_for_hosts(principal: Principal, installation: Installation) -> bool:
+    """Whether the caller may be a host's agent, which is handed every account's tasks.
+
+    No policy grants this: it is the host user's alone. With `auth=open` there are no callers to
+    tell apart.
+    """
+    if installation.auth == "open":
+        return True
+    arn = make_arn("iam", "", installation.account, f"user/{HOST_USER}")
+    return principal.kind == "user" and principal.arn == arn

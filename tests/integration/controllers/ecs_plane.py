@@ -24,19 +24,32 @@ from longshore.controllers.task import task_controllers
 from longshore.gateway.gateway import Gateway
 from longshore.model.ec2 import SUBNET
 from longshore.model.errors import AwsError
+from longshore.model.host import HOST_USER
 from longshore.model.iam import ROLE, Role
 from longshore.model.kinds import KINDS
-from longshore.model.principal import Credential, root
+from longshore.model.principal import Credential, Principal, root
 from longshore.services import ec2, ecs
 from longshore.store import open_store
 from longshore.store.interface import Reader, Store
-from longshore.testing.identity import ACCOUNT, KEY_ID, SECRET, KnownKeys
+from longshore.testing.identity import ACCOUNT, KEY_ID, SECRET, Allows, KnownKeys, everything
 from longshore.testing.ports import free_ports
 from longshore.testing.wait import eventually
 from longshore.vpc import create_default_vpc
 
 REGION = "us-east-1"
 DEADLINE = 10.0
+HOST_KEY_ID = "AKIAHOSTHOSTHOSTHOST"
+HOST_CREDENTIAL = Credential(
+    access_key_id=HOST_KEY_ID,
+    secret_access_key=SECRET,
+    principal=Principal(
+        account=ACCOUNT,
+        arn=f"arn:aws:iam::{ACCOUNT}:user/{HOST_USER}",
+        user_id="AIDA",
+        kind="user",
+        user_name=HOST_USER,
+    ),
+)
 
 
 @dataclass
@@ -46,12 +59,15 @@ class Plane:
     sessions: AgentSessions
     subnets: list[str] = field(default_factory=list)
 
-    def client(self) -> Client:
-        keys = Keys(KEY_ID, SECRET)
+    def client(self, key_id: str = KEY_ID) -> Client:
+        keys = Keys(key_id, SECRET)
         return Client(self.installation.endpoint_url, lambda: keys, REGION, SystemClock())
 
     async def call(self, operation: str, **request: Any) -> dict[str, Any]:
-        async with self.client() as client:
+        return await self.call_as(KEY_ID, operation, **request)
+
+    async def call_as(self, key_id: str, operation: str, **request: Any) -> dict[str, Any]:
+        async with self.client(key_id) as client:
             return await client.call("ecs", operation, request)
 
     @property
@@ -108,13 +124,13 @@ def role(name: str) -> Role:
 
 
 @contextlib.asynccontextmanager
-async def running_plane(data_dir: Path) -> AsyncIterator[Plane]:
+async def running_plane(data_dir: Path, allows: Allows = everything) -> AsyncIterator[Plane]:
     """The control plane on SQLite in `data_dir`; opened again there, it finds what it left."""
     installation = Installation(data_dir=data_dir, port=free_ports(4))
     clock, ids = SystemClock(), RandomIds()
     store = await open_store(f"sqlite://{data_dir}/state.db", KINDS, clock)
     surroundings = Surroundings(store=store, clock=clock, ids=ids, installation=installation)
-    identity = Roles()
+    identity = Roles(HOST_CREDENTIAL, allows=allows)
     sessions = AgentSessions(surroundings, identity)
     vpc = await store.transact(lambda tx: create_default_vpc(tx, ACCOUNT, REGION, ids))
     gateway = Gateway(
@@ -151,6 +167,7 @@ class PlayedAgent:
     ) -> None:
         self.plane = plane
         self.host = host
+        self.key_id = HOST_KEY_ID if host else KEY_ID
         self.cluster = cluster
         self.arn = ""
         self.automatic = automatic
@@ -165,7 +182,8 @@ class PlayedAgent:
         if self.host:
             stated.append({"name": "longshore.host", "value": self.host})
         stated += [{"name": name} for name in CAPABILITIES]
-        response = await self.plane.call(
+        response = await self.plane.call_as(
+            self.key_id,
             "RegisterContainerInstance",
             cluster=self.cluster,
             containerInstanceArn=self.arn or None,
@@ -206,7 +224,7 @@ class PlayedAgent:
     def _dial(self, target: str) -> connect:
         url = self.plane.installation.endpoint_url + target
         headers = sign(
-            Keys(KEY_ID, SECRET),
+            Keys(self.key_id, SECRET),
             method="GET",
             url=url,
             headers={},
@@ -255,7 +273,8 @@ class PlayedAgent:
         for container in containers:
             if exit_code is not None:
                 container["exitCode"] = exit_code
-        await self.plane.call(
+        await self.plane.call_as(
+            self.key_id,
             "SubmitTaskStateChange",
             cluster=self.cluster,
             task=arn,

@@ -4,12 +4,15 @@ import time
 from pathlib import Path
 
 import pytest
-from integration.controllers.ecs_plane import WEB, Plane, PlayedAgent, role, running_plane
+from integration.controllers.ecs_plane import BATCH, WEB, Plane, PlayedAgent, role, running_plane
+from websockets.exceptions import InvalidStatus
 
 from longshore.model.ec2 import ADDRESS_CLAIM, NETWORK_INTERFACE
 from longshore.model.errors import AwsError
 from longshore.model.iam import ROLE
-from longshore.testing.identity import ACCOUNT
+from longshore.model.principal import Principal
+from longshore.services.interface import Resource
+from longshore.testing.identity import ACCOUNT, KEY_ID
 from longshore.testing.wait import eventually
 
 
@@ -257,6 +260,41 @@ async def test_deregistered_instance_gets_no_session(plane: Plane) -> None:
     await plane.call("DeregisterContainerInstance", containerInstance=agent.arn)
     with pytest.raises(Exception, match="400"):
         await agent.connect()
+
+
+async def test_only_the_host_user_speaks_for_a_host_whatever_policies_allow(
+    plane: Plane, host: PlayedAgent
+) -> None:
+    thief = PlayedAgent(plane, host="host-1")
+    thief.key_id = KEY_ID
+    with pytest.raises(AwsError, match="reserved"):
+        await thief.register(cpu=1 << 20, memory=1 << 20)
+    thief.arn = host.arn
+    with pytest.raises(InvalidStatus, match="400"):
+        await thief.connect()
+    arn = await _run(plane)
+    await plane.status(arn, "RUNNING")
+    assert host.payload(arn)
+
+
+async def test_agent_reports_only_on_tasks_of_clusters_that_it_may(tmp_path: Path) -> None:
+    def allows(principal: Principal, action: str, resource: Resource) -> bool:
+        submits = action.startswith("ecs:Submit")
+        return not submits or resource.arn.endswith(":cluster/own")
+
+    async with running_plane(tmp_path, allows) as plane:
+        await plane.call("RegisterTaskDefinition", **BATCH)
+        for cluster in ("own", "other"):
+            await plane.call("CreateCluster", clusterName=cluster)
+        agent = PlayedAgent(plane, cluster="other", automatic=False)
+        await agent.register()
+        await agent.connect()
+        await agent.told(lambda agent: agent.messages)
+        made = await plane.call("RunTask", cluster="other", taskDefinition="batch")
+        arn = made["tasks"][0]["taskArn"]
+        with pytest.raises(AwsError, match="SubmitTaskStateChange on resource: .*cluster/other"):
+            await plane.call("SubmitTaskStateChange", cluster="own", task=arn, status="STOPPED")
+        await agent.close()
 
 
 async def _register_with_role(plane: Plane, **members: object) -> None:

@@ -16,7 +16,7 @@ from longshore.controllers.session.identity import Credentials, Identity, Polled
 from longshore.controllers.session.session import HEARTBEAT_SECONDS, AgentSession, Tools
 from longshore.model.ecs import CONNECTION, CONTAINER_INSTANCE, TASK, Connection, ContainerInstance
 from longshore.model.errors import AwsError
-from longshore.model.host import HOST
+from longshore.model.host import HOST, speaks_for_hosts
 from longshore.model.principal import Principal
 from longshore.nodeapi import acs, frames, tcs
 from longshore.scheduler.view import instance_of
@@ -131,6 +131,8 @@ class AgentSessions:
         try:
             if caller.account != record.key.account:
                 raise AwsError("AccessDeniedException", "The instance is another account's.")
+            if record.value.host and not speaks_for_hosts(caller, self._installation):
+                raise AwsError("AccessDeniedException", "The instance is a host of Longshore's.")
             if self._installation.auth != "open":
                 cluster = arn.replace(":container-instance/", ":cluster/").rpartition("/")[0]
                 polled = Polled(arn, {"ecs:cluster": cluster})

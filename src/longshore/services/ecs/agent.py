@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from longshore.model.ecs import TASK, ContainerStatus, Reported, Task
-from longshore.services.ecs.naming import find_task, require_cluster
+from longshore.model.host import speaks_for_hosts
+from longshore.services.ecs.naming import cluster_of_task, find_task, require_cluster
 from longshore.services.interface import Context, Response
 from longshore.store.interface import Record
 
@@ -44,13 +45,13 @@ def _reported_task(context: Context, request: Mapping[str, Any]) -> Record[Task]
     parts = reference.split(":", 5)
     own = [context.region, context.account]
     if len(parts) == 6 and parts[3:5] != own:
-        installation = context.installation
-        if own != [installation.region, installation.account]:
+        if not speaks_for_hosts(context.principal, context.installation):
             return None
         name = parts[5].removeprefix("task/")
         return context.tx.get(TASK, parts[4], parts[3], name)
-    name = parts[5].split("/")[1] if len(parts) == 6 and parts[5].count("/") == 2 else ""
-    cluster = name or require_cluster(context, request.get("cluster")).name
+    cluster = (
+        cluster_of_task(context, reference) or require_cluster(context, request.get("cluster")).name
+    )
     return find_task(context, cluster, reference)
 
 

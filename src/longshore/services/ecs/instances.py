@@ -15,7 +15,7 @@ from longshore.model.ecs import (
     Task,
 )
 from longshore.model.errors import AwsError
-from longshore.model.host import HOST, Host
+from longshore.model.host import HOST, Host, speaks_for_hosts
 from longshore.nodeapi.own import HOST_ATTRIBUTE
 from longshore.scheduler.view import is_connected, reservation_of
 from longshore.services.ecs.clusters import ensure_default_cluster
@@ -44,12 +44,15 @@ def register_container_instance(context: Context, request: Any) -> Response:
     """A new instance, or a known one again (by its ARN; for a host also by its host id)."""
     attributes = tuple((a["name"], a.get("value")) for a in request.get("attributes") or ())
     host = dict(attributes).get(HOST_ATTRIBUTE) or ""
-    _check_host(context, host)
+    if host:
+        _require_host_user(context)
     if cluster_name(context, request.get("cluster")) == DEFAULT_CLUSTER:
         cluster = ensure_default_cluster(context)
     else:
         cluster = require_cluster(context, request.get("cluster"))
     known = _known(context, cluster.name, request, host)
+    if known is not None and known.host:
+        _require_host_user(context)
     instance_id = known.id if known is not None else context.ids.hex(32)
     zones = _zones(context, dict(attributes), host)
     instance = ContainerInstance(
@@ -74,10 +77,10 @@ def register_container_instance(context: Context, request: Any) -> Response:
     return {"containerInstance": show_instance(context.tx, instance, tags=True)}
 
 
-def _check_host(context: Context, host: str) -> None:
-    """Only the installation's own account enrols hosts: they carry every account's tasks."""
-    own = (context.installation.account, context.installation.region)
-    if host and (context.account, context.region) != own:
+def _require_host_user(context: Context) -> None:
+    """Only the installation's own user enrols hosts: they carry every account's tasks."""
+    own = context.region == context.installation.region
+    if not own or not speaks_for_hosts(context.principal, context.installation):
         raise client_error(f"The attribute {HOST_ATTRIBUTE} is reserved.")
 
 

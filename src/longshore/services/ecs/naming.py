@@ -75,6 +75,15 @@ def member_name(context: Context, cluster: str, reference: str, resource_type: s
     return name if "/" in name else f"{cluster}/{name}"
 
 
+def cluster_of_task(context: Context, reference: str) -> str:
+    """The cluster in a task's ARN of this account and region; empty where it names none."""
+    arn = parse_arn(reference)
+    if arn is None or (arn.account, arn.region) != (context.account, context.region):
+        return ""
+    cluster, _, task_id = arn.resource_id.partition("/")
+    return cluster if task_id else ""
+
+
 def find_task(context: Context, cluster: str, reference: str) -> Record[Task] | None:
     name = member_name(context, cluster, reference, "task")
     if not name.startswith(f"{cluster}/"):

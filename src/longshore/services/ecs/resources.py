@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from longshore.model.ecs import CLUSTER, TASK, TASK_DEFINITION
-from longshore.services.ecs.naming import arn_of
+from longshore.services.ecs.naming import arn_of, cluster_of_task
 from longshore.services.ecs.tags import definition_key
 from longshore.services.interface import Context, Resource, ResourcesOf
 
@@ -120,6 +120,18 @@ def _service_created(context: Context, request: Request) -> list[Resource]:
     return [Resource(arn=arn, conditions=_cluster_condition(context, request))]
 
 
+def _reported(context: Context, request: Request) -> Iterator[Resource]:
+    """The cluster that an agent names, and that of the task whose state it changes.
+
+    A task of another account is beyond IAM here: only a host's user is heard about one.
+    """
+    clusters = {_cluster_arn(context, request)}
+    cluster = cluster_of_task(context, request.get("task") or "")
+    if cluster:
+        clusters.add(arn_of(context, f"cluster/{cluster}"))
+    yield from _clusters("clusters")(context, {"clusters": sorted(clusters)})
+
+
 INSTANCE = "container-instance"
 RESOURCES: Mapping[str, ResourcesOf] = {
     "CreateCluster": _new("cluster", "clusterName"),
@@ -145,8 +157,8 @@ RESOURCES: Mapping[str, ResourcesOf] = {
     "StartTask": _definition,
     "StopTask": _members("task", "task"),
     "SubmitAttachmentStateChanges": _clusters("cluster"),
-    "SubmitContainerStateChange": _clusters("cluster"),
-    "SubmitTaskStateChange": _clusters("cluster"),
+    "SubmitContainerStateChange": _reported,
+    "SubmitTaskStateChange": _reported,
     "TagResource": _named,
     "UntagResource": _named,
     "UpdateCluster": _clusters("cluster"),

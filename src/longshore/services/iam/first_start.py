@@ -3,6 +3,7 @@
 from longshore.base.ids import Ids
 from longshore.model import iam
 from longshore.model.arn import make_arn
+from longshore.model.host import HOST_USER
 from longshore.model.principal import Credential
 from longshore.policy.key_ids import LONG_LIVED, access_key_id, unique_id
 from longshore.services.iam.access_keys import new_secret
@@ -10,7 +11,6 @@ from longshore.services.iam.identity import SEALING_KEY_NAME, user_principal
 from longshore.store.interface import Transaction
 
 ADMINISTRATOR = "admin"
-HOST_USER = "longshore-host"
 HOST_POLICIES = (
     "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role",
     "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly",

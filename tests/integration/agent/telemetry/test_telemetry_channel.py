@@ -22,7 +22,7 @@ from longshore.awsapi.signing import Keys
 from longshore.base.clock import SystemClock
 from longshore.nodeapi import tcs
 from longshore.runtime.interface import RuntimeFailure
-from longshore.testing.identity import KEY_ID, SECRET
+from longshore.testing.identity import SECRET
 from longshore.testing.wait import eventually
 
 
@@ -57,7 +57,7 @@ async def make_parts(plane: Plane, agent: PlayedAgent, directory: Path) -> tuple
     """A host that is the played agent's instance, running whatever that one was told to."""
     host = make_host(directory, SystemClock())
     host.installation = plane.installation
-    host.keys = lambda: Keys(KEY_ID, SECRET)
+    host.keys = lambda: Keys(agent.key_id, SECRET)
     host.instance_arn = agent.arn
     return host, make_engine(host)
 

@@ -52,6 +52,7 @@ class Ecs:
         self.clock = FakeClock()
         self.ids = SeededIds()
         self.installation = Installation(data_dir=data_dir)
+        self.principal = root(ACCOUNT)
         self.asked: list[tuple[str, str]] = []
         self.refuse: Callable[[str, str], None] = lambda action, resource: None
 
@@ -73,7 +74,7 @@ class Ecs:
             operation=operation,
             account=ACCOUNT,
             region="us-east-1",
-            principal=root(ACCOUNT),
+            principal=self.principal,
             request_id="r",
             source_ip="127.0.0.1",
             now=self.clock.now(),

@@ -6,6 +6,8 @@ import pytest
 
 from longshore.model.ecs import CONNECTION, TASK, Connection
 from longshore.model.errors import AwsError
+from longshore.model.principal import Principal
+from longshore.testing.identity import ACCOUNT
 
 BATCH = {
     "family": "batch",
@@ -228,12 +230,62 @@ async def test_account_settings_are_kept_by_principal_with_a_default(ecs: Any) -
         await ecs("PutAccountSetting", name="nonsense", value="on")
 
 
+HOST = {"attributes": [{"name": "longshore.host", "value": "host-1"}]}
+
+
+def _host_user(account: str = ACCOUNT) -> Principal:
+    arn = f"arn:aws:iam::{account}:user/longshore-host"
+    return Principal(
+        account=account, arn=arn, user_id="AIDA", kind="user", user_name="longshore-host"
+    )
+
+
 async def test_other_accounts_cannot_enrol_a_host(ecs: Any) -> None:
     ecs.installation = type(ecs.installation)(data_dir=ecs.installation.data_dir, account="1" * 12)
+    ecs.principal = _host_user()
     with pytest.raises(AwsError, match="reserved"):
-        await ecs(
-            "RegisterContainerInstance", attributes=[{"name": "longshore.host", "value": "evil"}]
-        )
+        await ecs("RegisterContainerInstance", **HOST)
+
+
+async def test_only_the_host_user_enrols_a_host_whatever_policies_allow(ecs: Any) -> None:
+    with pytest.raises(AwsError, match="reserved"):
+        await ecs("RegisterContainerInstance", **HOST)
+    ecs.principal = _host_user()
+    assert await ecs("RegisterContainerInstance", **HOST)
+
+
+async def test_nobody_else_takes_a_host_over_by_registering_its_instance(ecs: Any) -> None:
+    administrator, ecs.principal = ecs.principal, _host_user()
+    made = await ecs("RegisterContainerInstance", **HOST)
+    arn = made["containerInstance"]["containerInstanceArn"]
+    ecs.principal = administrator
+    with pytest.raises(AwsError, match="reserved"):
+        await ecs("RegisterContainerInstance", containerInstanceArn=arn)
+
+
+async def test_host_enrols_with_any_key_where_no_key_is_checked(ecs: Any) -> None:
+    ecs.installation = type(ecs.installation)(data_dir=ecs.installation.data_dir, auth="open")
+    assert await ecs("RegisterContainerInstance", **HOST)
+
+
+async def test_only_a_host_reports_on_tasks_of_other_accounts(ecs: Any) -> None:
+    await _instance(ecs)
+    await ecs("RegisterTaskDefinition", **BATCH)
+    arn = (await ecs("RunTask", taskDefinition="batch"))["tasks"][0]["taskArn"]
+    task = await ecs.store.transact(lambda tx: tx.scan(TASK)[0])
+    place = ("1" * 12, "us-east-1", task.key.name)
+    await ecs.store.transact(lambda tx: tx.create(TASK, *place, task.value))
+    report = {"task": arn.replace(ACCOUNT, "1" * 12), "status": "RUNNING"}
+
+    async def reported() -> str:
+        await ecs("SubmitTaskStateChange", **report)
+        found = await ecs.store.transact(lambda tx: tx.get(TASK, *place))
+        status: str = found.value.reported.status
+        return status
+
+    assert not await reported()
+    ecs.principal = _host_user()
+    assert await reported() == "RUNNING"
 
 
 async def test_capacity_providers_of_fargate_are_described(ecs: Any) -> None:
