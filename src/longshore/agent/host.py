@@ -53,12 +53,13 @@ class Host:
         ready.parent.mkdir(parents=True, exist_ok=True)
         ready.touch()
 
-    def client(self, role: acs.RoleCredentials | None = None) -> Client:
-        """A client that signs with a role's credentials, or with the host's own."""
+    def client(self, role: acs.RoleCredentials | None = None, region: str = "") -> Client:
+        """A client that signs with a role's credentials, or with the host's own; `region` is the
+        installation's where none is given."""
         return Client(
             self.installation.endpoint_url,
             self.keys if role is None else lambda: keys_of(role),
-            self.installation.region,
+            region or self.installation.region,
             self.clock,
         )
 

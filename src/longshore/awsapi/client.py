@@ -83,7 +83,9 @@ class Client:
             body=msgspec.json.encode(request or {}),
         )
         if response.status >= 300:
-            raise error_of(response)
+            error = error_of(response)
+            error.request_id = dict(response.headers).get("x-amzn-requestid", "")
+            raise error
         reply: dict[str, Any] = msgspec.json.decode(response.body) if response.body else {}
         return reply
 

@@ -8,6 +8,7 @@ class AwsError(Exception):
 
     `code` is the error code of the service's model or of "Common Errors"; `status` the HTTP status
     where the model does not state one; `members` further members of the modelled error shape.
+    `request_id` is the refused request's, where another process refused it.
     """
 
     def __init__(
@@ -22,6 +23,7 @@ class AwsError(Exception):
         self.message = message
         self.status = status
         self.members: Mapping[str, object] = members or {}
+        self.request_id = ""
 
 
 def not_implemented(service: str, operation: str) -> AwsError:

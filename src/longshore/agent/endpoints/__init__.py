@@ -1,4 +1,4 @@
-"""What answers inside containers at 169.254.170.2: task metadata and the task role's credentials.
+"""What answers inside containers at 169.254.170.2: task metadata, credentials, the agent's API.
 
 Enters: HTTP from containers, in every VPC router's namespace and on the host's loopback. Leaves:
 JSON about the task that asks, and about no other (`callers`).

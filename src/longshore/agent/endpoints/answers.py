@@ -23,7 +23,13 @@ from longshore.agent.endpoints.documents import (
     task_document,
     version_3,
 )
-from longshore.agent.endpoints.http import Response, json_response
+from longshore.agent.endpoints.http import Request, Response, json_response, not_allowed
+from longshore.agent.endpoints.protection import (
+    PROTECTION_PATH,
+    parse_wanted,
+    protect,
+    show_protection,
+)
 from longshore.agent.engine import Engine
 from longshore.agent.host import Host
 from longshore.agent.records import ContainerRecord, TaskRecord
@@ -45,7 +51,7 @@ TASK_PATHS = {
 CONTAINER_PATHS = {"": "container metadata", "stats": "container stats"}
 NOT_BUILT = {
     "Code": "NotImplemented",
-    "Message": "Longshore does not implement the container agent's API (ECS_AGENT_URI) yet.",
+    "Message": "Longshore does not implement this part of the agent's API (ECS_AGENT_URI) yet.",
 }
 CREDENTIALS_ERROR = "CredentialsV2Request: "
 
@@ -58,20 +64,33 @@ class Answers:
         self._engine = engine
         self._sampler = Sampler(host)
 
-    async def answer(self, caller: Caller, path: str) -> Response:
-        """The response to a GET of `path`."""
+    async def answer(self, caller: Caller, request: Request) -> Response:
+        """The response to what a caller asks."""
         # Else the first to ask after a restart would be told that its task does not exist.
         await self._engine.adopted.wait()
-        version, _, rest = path.strip("/").partition("/")
+        version, _, rest = request.path.strip("/").partition("/")
+        if version == "api":
+            return await self._api(caller, request, rest)
+        if request.method != "GET":
+            return not_allowed("GET")
         if version in NOT_FOUND:
             identifier, _, what = rest.partition("/")
             return await self._metadata(caller, version, unquote(identifier), what)
         head, _, identifier = rest.partition("/")
         if version == "v2" and head == "credentials":
             return self._credentials(caller, unquote(identifier))
-        if version == "api":
-            return json_response({"error": NOT_BUILT}, 501)
         return json_response("404 page not found", 404)
+
+    async def _api(self, caller: Caller, request: Request, rest: str) -> Response:
+        """The container agent's API."""
+        identifier, _, what = rest.partition("/")
+        if what != PROTECTION_PATH:
+            return json_response({"error": NOT_BUILT}, 501)
+        found = container_by_id(self._tasks(caller), unquote(identifier))
+        record = found[0] if found is not None else None
+        if request.method == "PUT":
+            return await protect(self._host, record, parse_wanted(request.body))
+        return await show_protection(self._host, record)
 
     def _tasks(self, caller: Caller) -> list[TaskRecord]:
         network = self._host.fabric.network if self._host.fabric is not None else Network()

@@ -1,4 +1,4 @@
-"""One HTTP request a connection: a GET, with a small head and no time to lose."""
+"""One HTTP request a connection: small, and with no time to lose."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,7 @@ import msgspec
 from longshore.base.logs import logger
 
 LONGEST_HEAD = 8 * 1024
+LONGEST_BODY = 8 * 1024
 SECONDS = 10.0
 """For a connection as a whole; statistics take one of them."""
 MOST_OF_ONE_PEER = 64
@@ -22,19 +23,36 @@ HEAD_END = b"\r\n\r\n"
 log = logger(__name__)
 
 
+class Request(NamedTuple):
+    """A GET or PUT; `path` is without query, `length` the body's."""
+
+    method: str
+    path: str
+    length: int | None = 0
+    """None where the head does not tell it."""
+    body: bytes = b""
+
+
 class Response(NamedTuple):
-    """`body` is JSON."""
+    """`body` is JSON; `allow` are the methods that a 405 tells of."""
 
     status: int
     body: bytes
+    allow: tuple[str, ...] = ()
 
 
-Answer = Callable[[str, str], Awaitable[Response]]
-"""(the peer's address, path without query) to the response."""
+METHODS = ("GET", "PUT")
+Answer = Callable[[str, Request], Awaitable[Response]]
+"""(the peer's address, what it asks) to the response."""
 
 
 def json_response(value: object, status: int = 200) -> Response:
     return Response(status, msgspec.json.encode(value))
+
+
+def not_allowed(*methods: str) -> Response:
+    """The path has only these methods."""
+    return json_response("Method Not Allowed", 405)._replace(allow=methods)
 
 
 class _Head:
@@ -42,17 +60,24 @@ class _Head:
 
     def __init__(self) -> None:
         self.url = b""
+        self.length: int | None = 0
         self.complete = False
 
     def on_url(self, url: bytes) -> None:
         self.url += url
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"content-length":
+            self.length = int(value)
+        elif name.lower() == b"transfer-encoding":
+            self.length = None
+
     def on_headers_complete(self) -> None:
         self.complete = True
 
 
-def parse(head: bytes) -> tuple[str, str]:
-    """Method and path of a request's head. Raises `httptools.HttpParserError`."""
+def parse(head: bytes) -> Request:
+    """A request without its body. Raises `httptools.HttpParserError`."""
     found = _Head()
     parser = httptools.HttpRequestParser(found)
     with contextlib.suppress(httptools.HttpParserUpgrade):
@@ -60,7 +85,7 @@ def parse(head: bytes) -> tuple[str, str]:
     if not found.complete:
         raise httptools.HttpParserError("no request")
     path = httptools.parse_url(found.url).path or b"/"
-    return parser.get_method().decode("ascii"), path.decode("latin-1")
+    return Request(parser.get_method().decode("ascii"), path.decode("latin-1"), found.length)
 
 
 class Door:
@@ -90,17 +115,23 @@ class Door:
 
     async def _respond(self, peer: str, reader: asyncio.StreamReader) -> Response:
         try:
-            method, path = parse(await reader.readuntil(HEAD_END))
+            request = parse(await reader.readuntil(HEAD_END))
         except asyncio.LimitOverrunError:
             return json_response("Request Header Fields Too Large", 431)
         except httptools.HttpParserError:
             return json_response("Bad Request", 400)
-        if method != "GET":
-            return json_response("Method Not Allowed", 405)
+        if request.method not in METHODS:
+            return not_allowed("GET")
+        if request.method == "PUT":
+            if request.length is None:
+                return json_response("Length Required", 411)
+            if request.length > LONGEST_BODY:
+                return json_response("Request Entity Too Large", 413)
+            request = request._replace(body=await reader.readexactly(request.length))
         try:
-            return await self._answer(peer, path)
+            return await self._answer(peer, request)
         except Exception:
-            log.error("an endpoint failed", path=path.rpartition("/")[0], exc_info=True)
+            log.error("an endpoint failed", path=request.path.rpartition("/")[0], exc_info=True)
             return json_response("Internal Server Error", 500)
 
 
@@ -112,6 +143,6 @@ def encoded(response: Response) -> bytes:
         f"content-length: {len(response.body)}",
         "connection: close",
     ]
-    if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        lines.append("allow: GET")
+    if response.allow:
+        lines.append(f"allow: {', '.join(response.allow)}")
     return "\r\n".join(lines).encode() + HEAD_END + response.body

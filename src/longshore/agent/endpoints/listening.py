@@ -8,7 +8,7 @@ from pathlib import Path
 
 from longshore.agent.endpoints.answers import Answers
 from longshore.agent.endpoints.callers import Caller
-from longshore.agent.endpoints.http import LONGEST_HEAD, Door, Response
+from longshore.agent.endpoints.http import LONGEST_HEAD, Door, Request, Response
 from longshore.agent.engine import Engine
 from longshore.agent.host import Host
 from longshore.agent.records import write_synced
@@ -107,8 +107,8 @@ def _opener(router: Path) -> Open:
 async def _serve(host: Host, answers: Answers, vpc_id: str, open_socket: Open) -> None:
     """Answer at one listener until cancelled."""
 
-    async def answer(peer: str, path: str) -> Response:
-        return await answers.answer(Caller(peer, vpc_id), path)
+    async def answer(peer: str, request: Request) -> Response:
+        return await answers.answer(Caller(peer, vpc_id), request)
 
     opened = await _opened(host, vpc_id, open_socket)
     door = Door(answer)

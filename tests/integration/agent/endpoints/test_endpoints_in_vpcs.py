@@ -248,9 +248,10 @@ async def test_curl_reads_the_document_as_json(host: Host, engine: Engine) -> No
     assert json.loads(output)["Name"] == "web"
 
 
-async def test_what_is_not_built_says_so(host: Host, engine: Engine) -> None:
-    web = record(5).containers["web"].id
+async def test_another_eni_that_knows_the_id_cannot_protect_the_task(
+    host: Host, engine: Engine
+) -> None:
+    path = f"/api/{record(5).containers['web'].id}/task-protection/v1/state"
     async with endpoints(host, engine):
-        path = f"/api/{web}/task-protection/v1/state"
-        status, body = await answered(namespace(host, "eni-15"), path)
-    assert (status, body["error"]["Code"]) == (501, "NotImplemented")
+        status, body = await answered(namespace(host, "eni-16"), path)
+    assert (status, body["error"]["Code"]) == (404, "ResourceNotFoundException")

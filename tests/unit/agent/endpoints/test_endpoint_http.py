@@ -1,4 +1,4 @@
-"""The endpoints' HTTP: GET only, small heads, and no patience with slow or greedy peers."""
+"""The endpoints' HTTP: small requests, and no patience with slow or greedy peers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,14 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longshore.agent.endpoints import http
-from longshore.agent.endpoints.http import LONGEST_HEAD, Door, Response, json_response, parse
+from longshore.agent.endpoints.http import (
+    LONGEST_BODY,
+    LONGEST_HEAD,
+    Door,
+    Request,
+    Response,
+    json_response,
+    parse,
+)
 from longshore.testing.wait import eventually
 
 
-async def echo(peer: str, path: str) -> Response:
-    if path == "/broken":
+async def echo(peer: str, request: Request) -> Response:
+    if request.path == "/broken":
         raise RuntimeError("broken")
-    return json_response({"peer": peer, "path": path})
+    return json_response({"peer": peer, "path": request.path, "body": request.body.decode()})
 
 
 @pytest.fixture
@@ -49,14 +57,35 @@ async def test_a_get_is_answered_in_json_with_the_peer_known(port: int) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"content-type: application/json" in head
-    assert body == b'{"peer":"127.0.0.1","path":"/v4/x"}'
+    assert body == b'{"peer":"127.0.0.1","path":"/v4/x","body":""}'
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "HEAD", "OPTIONS"])
 async def test_other_methods_are_refused(port: int, method: str) -> None:
     answer = await ask(port, f"{method} /v4/x HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
     assert b"allow: GET\r\n" in answer
+
+
+async def test_a_put_is_answered_with_its_body_known(port: int) -> None:
+    answer = await ask(port, b"PUT /x HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello rest")
+    assert answer.endswith(b'{"peer":"127.0.0.1","path":"/x","body":"hello"}')
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (f"Content-Length: {LONGEST_BODY + 1}", 413),
+        ("Transfer-Encoding: chunked", 411),
+        ("Content-Length: -1", 400),
+        ("Content-Length: five", 400),
+    ],
+)
+async def test_a_body_that_is_too_long_or_of_unknown_length_is_refused(
+    port: int, header: str, status: int
+) -> None:
+    answer = await ask(port, f"PUT /x HTTP/1.1\r\n{header}\r\n\r\n".encode())
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
 async def test_a_head_that_is_too_long_is_refused(port: int) -> None:
@@ -105,8 +134,9 @@ async def test_one_peer_cannot_hold_all_connections(port: int) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_request_or_refused(head: bytes) -> None:
     try:
-        method, path = parse(head + b"\r\n\r\n")
+        request = parse(head + b"\r\n\r\n")
     except httptools.HttpParserError:
         return
-    assert method.isascii()
-    assert path
+    assert request.method.isascii()
+    assert request.path
+    assert request.length is None or request.length >= 0
