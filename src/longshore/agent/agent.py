@@ -50,8 +50,12 @@ async def _speak(host: Host, engine: Engine) -> None:
     await engine.adopted.wait()
     network = NetworkApplier(host.fabric)
 
+    # Until the registration: tasks that run already may ask for it.
+    host.zone = load_identity(host).zone
+
     async def registered() -> None:
-        host.instance_arn = (await register(host, load_identity(host))).instance_arn
+        identity = await register(host, load_identity(host))
+        host.instance_arn, host.zone = identity.instance_arn, identity.zone
 
     await registered()
     async with asyncio.TaskGroup() as group:

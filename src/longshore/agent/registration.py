@@ -3,6 +3,7 @@
 import itertools
 import os
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from longshore.agent.host import Host
 from longshore.agent.records import write_synced
 from longshore.awsapi.client import Client
 from longshore.base.logs import logger
+from longshore.model.ecs import ZONE_ATTRIBUTE
 from longshore.model.errors import AwsError
 from longshore.nodeapi.own import HOST_ATTRIBUTE
 
@@ -71,6 +73,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     host_id: str
     instance_arn: str = ""
+    zone: str = ""
+    """The Availability Zone that ECS put the container instance in."""
 
 
 def load_identity(host: Host) -> Identity:
@@ -89,7 +93,7 @@ def _keep(host: Host, identity: Identity) -> None:
 
 
 async def register(host: Host, identity: Identity) -> Identity:
-    """Register until it works; the identity with the container instance's ARN."""
+    """Register until it works; the identity with the container instance's ARN and zone."""
     for attempt in itertools.count():
         try:
             async with host.client() as client:
@@ -101,12 +105,18 @@ async def register(host: Host, identity: Identity) -> Identity:
                 # The instance was deregistered: the next registration is a new one.
                 identity = msgspec.structs.replace(identity, instance_arn="")
             await host.clock.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
-    arn = str(reply["containerInstance"]["containerInstanceArn"])
-    if arn != identity.instance_arn:
-        identity = msgspec.structs.replace(identity, instance_arn=arn)
-        _keep(host, identity)
+    instance = reply["containerInstance"]
+    arn = str(instance["containerInstanceArn"])
+    registered = msgspec.structs.replace(identity, instance_arn=arn, zone=_zone(instance))
+    if registered != identity:
+        _keep(host, registered)
     log.info("host registered", container_instance_arn=arn)
-    return identity
+    return registered
+
+
+def _zone(instance: Mapping[str, Any]) -> str:
+    found = {each["name"]: each.get("value") for each in instance.get("attributes") or ()}
+    return found.get(ZONE_ATTRIBUTE) or ""
 
 
 async def _register(client: Client, host: Host, identity: Identity) -> dict[str, Any]:
