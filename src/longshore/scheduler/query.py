@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import regex
+from longshore.base.expressions import ExpressionError, compile_expression
 
 if TYPE_CHECKING:
     from longshore.scheduler.columns import Columns, Mask
@@ -215,8 +215,8 @@ def _test(operator: str, argument: str) -> Test:
 
 def _pattern(argument: str, wanted: bool) -> Test:
     try:
-        compiled = regex.compile(argument)
-    except regex.error as error:
+        compiled = compile_expression(argument)
+    except ExpressionError as error:
         raise QueryError(f"{argument!r} is no regular expression") from error
 
     def test(value: str | None) -> bool:

@@ -1,10 +1,10 @@
 """PutParameter and the deletions."""
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from longshore.base.expressions import ExpressionError, compile_expression
 from longshore.base.sealing import Sealer
 from longshore.model.errors import AwsError, not_built, not_implemented
 from longshore.model.ssm import (
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 STANDARD_BYTES = 4096
 ADVANCED_BYTES = 8192
 MOST_VERSIONS = 100
+PATTERN_SECONDS = 0.1
+"""Longest that AllowedPattern may take on the value; it cannot be validated then."""
 DEFAULT_KEY = "alias/aws/ssm"
 DATA_TYPES = ("text", "aws:ec2:image", "aws:ssm:integration")
 _USER_GUIDE = (
@@ -109,17 +111,24 @@ def _check_pattern(request: "t.PutParameterRequestTypeDef") -> None:
         )
     if not pattern:
         return
-    try:
-        matches = re.compile(pattern).search(value) is not None
-    except re.error:
-        raise AwsError(
-            "InvalidAllowedPatternException", f"The regular expression {pattern} is not valid."
-        ) from None
-    if not matches:
+    if not _matches(pattern, value):
         raise AwsError(
             "ParameterPatternMismatchException",
             f"Parameter value, cannot be validated against allowedPattern: {pattern}",
         )
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """Whether the pattern is found in the value, within the time that it may take."""
+    try:
+        found = compile_expression(pattern).search(value, timeout=PATTERN_SECONDS)
+    except TimeoutError:
+        return False
+    except ExpressionError:
+        raise AwsError(
+            "InvalidAllowedPatternException", f"The regular expression {pattern} is not valid."
+        ) from None
+    return found is not None
 
 
 def _tier(request: "t.PutParameterRequestTypeDef", old: Parameter | None) -> str:

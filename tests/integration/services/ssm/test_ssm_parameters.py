@@ -1,5 +1,6 @@
 """Parameter Store, as boto3 sees it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -153,6 +154,20 @@ async def test_tags_are_added_listed_and_removed(ssm: Served):
 async def test_wrong_parameter_is_refused_with_aws_code(ssm: Served, request_: dict, code: str):
     await ssm.call("put_parameter", Name="exists", Value="1", Type="String")
     assert (await ssm.error("put_parameter", **request_))[0] == code
+
+
+async def test_pattern_that_would_never_end_is_given_up_and_nobody_waits(ssm: Served):
+    await ssm.call("put_parameter", Name="p", Value="1", Type="String")
+    bad = {"Value": "a" * 60 + "!", "Type": "String", "AllowedPattern": "^(a|aa)+$"}
+    refused = asyncio.create_task(ssm.error("put_parameter", Name="bad", **bad))
+    await asyncio.wait_for(ssm.call("get_parameter", Name="p"), 5)
+    assert (await refused)[0] == "ParameterPatternMismatchException"
+
+
+@pytest.mark.parametrize("pattern", ["(", "[z-a]", "(?<x", "*", "(a{9999}){9999}"])
+async def test_pattern_that_is_none_is_refused(ssm: Served, pattern: str):
+    request = {"Name": "p", "Value": "1", "Type": "String", "AllowedPattern": pattern}
+    assert (await ssm.error("put_parameter", **request))[0] == "InvalidAllowedPatternException"
 
 
 async def test_missing_parameters_are_told_as_aws_does(ssm: Served):
