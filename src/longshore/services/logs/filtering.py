@@ -1,12 +1,19 @@
 """FilterLogEvents and TestMetricFilter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from longshore.model.errors import AwsError
 from longshore.model.logs import LOG_STREAM, LogGroup, stream_key
 from longshore.services.interface import Context, Response
 from longshore.services.logs.pages import seal, unseal
-from longshore.services.logs.pattern import InvalidPattern, Pattern, parse_pattern
+from longshore.services.logs.pattern import (
+    Allowance,
+    InvalidPattern,
+    Pattern,
+    TooSlow,
+    parse_pattern,
+)
 from longshore.services.logs.resources import invalid_parameter, require_group, require_stream
 from longshore.telemetry.interface import Cursor, Event, LogStore, Query, StoredEvent
 from longshore.telemetry.logs import stored_size
@@ -19,6 +26,8 @@ PAGE_BYTES = 1_048_576
 CHUNK = 2_000
 MOST_SCANNED = 50_000
 """Events that one call looks at; a page may come back short or empty, with a token."""
+MATCHING_SECONDS = 0.2
+"""Time that one call spends on matching; the page then ends, like one that is full."""
 MOST_NAMED = 500
 """Streams that are worth naming in the query; more are left out of what it found instead."""
 
@@ -27,7 +36,8 @@ async def filter_events(
     log_store: LogStore, context: Context, request: "t.FilterLogEventsRequestTypeDef"
 ) -> Response:
     group = require_group(context.store.reader, context, request).value
-    pattern = parsed(request.get("filterPattern", ""))
+    allowance = Allowance(MATCHING_SECONDS)
+    pattern = parsed(request.get("filterPattern", ""), allowance)
     streams = _stream_ids(context, group, request)
     newest, cursor = _parse(request.get("nextToken"))
     if not request.get("nextToken"):
@@ -41,7 +51,8 @@ async def filter_events(
         limit=CHUNK,
         newest=newest,
     )
-    search = Search(context, pattern, streams, request.get("limit", PAGE_EVENTS))
+    limit = request.get("limit", PAGE_EVENTS)
+    search = Search(context, pattern, allowance, streams, limit)
     await search.run(log_store, group, query)
     response: dict[str, Any] = {"events": search.found, "searchedLogStreams": []}
     if search.stopped is not None:
@@ -54,10 +65,16 @@ class Search:
     """One call's walk over a group's events."""
 
     def __init__(
-        self, context: Context, pattern: Pattern, streams: Sequence[str] | None, limit: int
+        self,
+        context: Context,
+        pattern: Pattern,
+        allowance: Allowance,
+        streams: Sequence[str] | None,
+        limit: int,
     ) -> None:
         self._context = context
         self._pattern = pattern
+        self._allowance = allowance
         self._streams = None if streams is None else frozenset(streams)
         self._limit = limit
         self._bytes = 0
@@ -70,11 +87,8 @@ class Search:
         """Collect until the page is full, enough was scanned, or nothing is left."""
         for _ in range(MOST_SCANNED // CHUNK):
             events = await log_store.read(group.id, query)
-            for event in reversed(events) if query.newest else events:
-                if self._full():
-                    return
-                self.stopped = event.cursor
-                self._look(event)
+            if not self._look_at(reversed(events) if query.newest else events):
+                return
             if len(events) < CHUNK:
                 self.stopped = None
                 return
@@ -83,8 +97,26 @@ class Search:
             else:
                 query = query._replace(after=self.stopped)
 
+    def _look_at(self, events: Iterable[StoredEvent]) -> bool:
+        """Whether the page still has room after these events, and the call time."""
+        self._allowance.begin()
+        for event in events:
+            if self._full():
+                return False
+            try:
+                self._look(event)
+            except TooSlow:
+                if self.stopped is None:
+                    raise too_slow() from None
+                return False
+            self.stopped = event.cursor
+        self._allowance.pause()
+        return True
+
     def _full(self) -> bool:
-        return len(self.found) >= self._limit or self._bytes > PAGE_BYTES
+        if len(self.found) >= self._limit or self._bytes > PAGE_BYTES:
+            return True
+        return self.stopped is not None and self._allowance.left <= 0
 
     def _look(self, event: StoredEvent) -> None:
         name = self._name(event.stream)
@@ -113,11 +145,15 @@ class Search:
         return self._names[stream]
 
 
-def parsed(text: str) -> Pattern:
+def parsed(text: str, allowance: Allowance) -> Pattern:
     try:
-        return parse_pattern(text)
+        return parse_pattern(text, allowance)
     except InvalidPattern as error:
         raise invalid_parameter(f"Invalid filter pattern: {error}") from None
+
+
+def too_slow() -> AwsError:
+    return invalid_parameter("The filter pattern takes too long to match the log events.")
 
 
 def _stream_ids(
@@ -151,15 +187,20 @@ def _parse(token: str | None) -> tuple[bool, Cursor | None]:
 def test_pattern(context: Context, request: "t.TestMetricFilterRequestTypeDef") -> Response:
     """TestMetricFilter: which of some messages a pattern matches, and what it finds in them."""
     del context
-    pattern = parsed(request["filterPattern"])
-    return {
-        "matches": [
-            {
-                "eventNumber": number,
-                "eventMessage": message,
-                "extractedValues": dict(pattern.extract(message)),
-            }
-            for number, message in enumerate(request["logEventMessages"], 1)
-            if pattern.matches(message)
-        ]
-    }
+    pattern = parsed(request["filterPattern"], Allowance(MATCHING_SECONDS))
+    try:
+        return {"matches": _matches(pattern, request["logEventMessages"])}
+    except TooSlow:
+        raise too_slow() from None
+
+
+def _matches(pattern: Pattern, messages: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "eventNumber": number,
+            "eventMessage": message,
+            "extractedValues": dict(pattern.extract(message)),
+        }
+        for number, message in enumerate(messages, 1)
+        if pattern.matches(message)
+    ]

@@ -1,5 +1,6 @@
 """CloudWatch Logs, as boto3 and the AWS CLI see it."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from longshore.base.ids import RandomIds
 from longshore.controllers.interface import Surroundings
 from longshore.controllers.log_retention import LogRetention
 from longshore.model.logs import LOG_GROUP
-from longshore.services.logs import service
+from longshore.services.logs import filtering, service
 from longshore.store.interface import Key
 from longshore.telemetry.interface import LogStore
 from longshore.telemetry.logs import open_log_store
@@ -171,6 +172,32 @@ async def test_filter_finds_across_streams_in_pages(logs: ServedLogs):
     assert await logs.messages(logStreamNames=["other"]) == ["ERROR two", "fine"]
     assert await logs.messages(logStreamNamePrefix="ot", filterPattern="fine") == ["fine"]
     assert await logs.messages(startFromHead=False, limit=2) == ["ERROR three", "fine"]
+
+
+async def test_filter_that_would_never_end_is_given_up_and_nobody_waits(logs: ServedLogs):
+    await logs.put(*["a" * 60 + "!"] * 200)
+    request = {"logGroupName": "/g", "filterPattern": "%^(a|aa)+$%"}
+    refused = asyncio.create_task(logs.error("filter_log_events", **request))
+    await asyncio.wait_for(logs.call("describe_log_groups"), 5)
+    code, message = await refused
+    assert (code, "too long" in message) == ("InvalidParameterException", True)
+
+
+async def test_slow_filter_ends_its_page_early_and_finds_everything_on_the_next(
+    logs: ServedLogs, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(filtering, "MATCHING_SECONDS", 1e-9)
+    await logs.put("ERROR one", "fine", "ERROR two")
+    found, pages, token = [], 0, {}
+    while pages == 0 or token:
+        page = await logs.call(
+            "filter_log_events", logGroupName="/g", filterPattern="ERROR", **token
+        )
+        found += [event["message"] for event in page["events"]]
+        token = {"nextToken": page["nextToken"]} if "nextToken" in page else {}
+        pages += 1
+    assert found == ["ERROR one", "ERROR two"]
+    assert pages >= 3
 
 
 async def test_wrong_filter_pattern_is_refused(logs: ServedLogs):

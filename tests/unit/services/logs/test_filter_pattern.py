@@ -5,7 +5,14 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from longshore.services.logs.pattern import InvalidPattern, parse_pattern
+from longshore.services.logs.pattern import (
+    Allowance,
+    InvalidPattern,
+    Pattern,
+    TooSlow,
+    parse_pattern,
+)
+from longshore.testing.clock import FakeClock
 
 EVENT = """{
   "eventType": "UpdateTrail", "sourceIPAddress": "123.123.1.2", "arrayKey": ["value", "another"],
@@ -13,7 +20,12 @@ EVENT = """{
   "SomeObject": null, "ThisFlag": true, "user.name": "ann", "bytes": 1024, "ratio": 1.5e2,
   "errorCode": "404", "userIdentity": {"sessionContext": {"a": false}}
 }"""
+SECONDS = 60.0
 LINE = '127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534'
+
+
+def _parse(text: str, seconds: float = SECONDS) -> Pattern:
+    return parse_pattern(text, Allowance(seconds))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +50,7 @@ LINE = '127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/
     ],
 )
 def test_terms(pattern: str, message: str, matches: bool):
-    assert parse_pattern(pattern).matches(message) is matches
+    assert _parse(pattern).matches(message) is matches
 
 
 @pytest.mark.parametrize(
@@ -70,11 +82,11 @@ def test_terms(pattern: str, message: str, matches: bool):
     ],
 )
 def test_json(pattern: str, matches: bool):
-    assert parse_pattern(pattern).matches(EVENT) is matches
+    assert _parse(pattern).matches(EVENT) is matches
 
 
 def test_json_pattern_matches_nothing_but_json():
-    assert not parse_pattern("{ $.a NOT EXISTS }").matches("plain text")
+    assert not _parse("{ $.a NOT EXISTS }").matches("plain text")
 
 
 @pytest.mark.parametrize(
@@ -94,16 +106,16 @@ def test_json_pattern_matches_nothing_but_json():
     ],
 )
 def test_columns(pattern: str, matches: bool):
-    assert parse_pattern(pattern).matches(LINE) is matches
+    assert _parse(pattern).matches(LINE) is matches
 
 
 def test_columns_are_extracted_by_name():
-    found = parse_pattern("[ip, ..., status, bytes]").extract(LINE)
+    found = _parse("[ip, ..., status, bytes]").extract(LINE)
     assert found == {"$ip": "127.0.0.1", "$status": "404", "$bytes": "1534"}
 
 
 def test_json_values_are_extracted_by_selector():
-    found = parse_pattern("{ $.bytes > 1 && $.eventType = * }").extract(EVENT)
+    found = _parse("{ $.bytes > 1 && $.eventType = * }").extract(EVENT)
     assert found == {"$.bytes": "1024", "$.eventType": "UpdateTrail"}
 
 
@@ -117,7 +129,25 @@ def test_json_values_are_extracted_by_selector():
 )
 def test_wrong_pattern_is_refused(pattern: str):
     with pytest.raises(InvalidPattern):
-        parse_pattern(pattern)
+        _parse(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["%(a|aa)+$%", "[first=%(a|aa)+$%]", "{ $.a != %(a|aa)+$% }"])
+def test_expression_that_would_never_end_is_told_and_not_taken_for_an_answer(pattern: str):
+    text = "a" * 60 + "!"
+    message = f'{{"a":"{text}"}}' if pattern.startswith("{") else text
+    with pytest.raises(TooSlow):
+        _parse(pattern, 0.05).matches(message)
+
+
+def test_time_between_matching_costs_nothing_of_the_allowance():
+    clock = FakeClock()
+    allowance = Allowance(1.0, clock.monotonic)
+    clock.advance(0.4)
+    allowance.pause()
+    clock.advance(100)
+    allowance.begin()
+    assert allowance.left == pytest.approx(0.6)
 
 
 SIGNS = st.sampled_from([*'{}[]()$.*=!<>&|"%?-, \\', "&&", "||", "IS", "NULL", "NOT", "EXISTS"])
@@ -127,7 +157,7 @@ WILD = st.lists(SIGNS | st.text(max_size=3), max_size=25).map("".join)
 @given(WILD, st.text(max_size=30))
 def test_any_text_is_a_pattern_or_refused_as_one(pattern: str, message: str):
     try:
-        parsed = parse_pattern(pattern)
+        parsed = _parse(pattern)
     except InvalidPattern:
         return
     assert parsed.matches(message) in {True, False}
@@ -149,13 +179,13 @@ def test_condition_written_from_a_document_matches_it(document: dict, data: st.D
     else:
         condition = f'$.{name} = "{value}" && $.{name} = "{value[0]}*" && $.nothing NOT EXISTS'
     message = msgspec.json.encode(document).decode()
-    assert parse_pattern("{ " + condition + " }").matches(message)
-    assert not parse_pattern("{ $.nothing = 1 && (" + condition + ") }").matches(message)
+    assert _parse("{ " + condition + " }").matches(message)
+    assert not _parse("{ $.nothing = 1 && (" + condition + ") }").matches(message)
 
 
 @given(st.lists(st.text("xyz", min_size=1, max_size=4), min_size=1, max_size=6))
 def test_terms_of_a_message_match_it_and_their_exclusion_does_not(words: list[str]):
     message = " ".join(words)
-    assert parse_pattern(message).matches(message)
-    assert parse_pattern(f'"{message}"').matches(message)
-    assert not parse_pattern(f"-{words[0]}").matches(message)
+    assert _parse(message).matches(message)
+    assert _parse(f'"{message}"').matches(message)
+    assert not _parse(f"-{words[0]}").matches(message)

@@ -5,19 +5,23 @@ Three forms: terms (`ERROR -"retry later"`), JSON (`{ $.status = 5* }`), columns
 (`[ip, status=4*]`).
 """
 
+from longshore.services.logs.pattern.allowance import Allowance, TooSlow
 from longshore.services.logs.pattern.columns import parse_columns
 from longshore.services.logs.pattern.interface import InvalidPattern, Pattern
 from longshore.services.logs.pattern.json import parse_json
 from longshore.services.logs.pattern.terms import parse_terms
 
-__all__ = ["InvalidPattern", "Pattern", "parse_pattern"]
+__all__ = ["Allowance", "InvalidPattern", "Pattern", "TooSlow", "parse_pattern"]
 
 
-def parse_pattern(text: str) -> Pattern:
-    """The pattern that `text` spells; raises `InvalidPattern`. An empty one matches everything."""
+def parse_pattern(text: str, allowance: Allowance) -> Pattern:
+    """The pattern that `text` spells; raises `InvalidPattern`. An empty one matches everything.
+
+    Its regular expressions share the time of `allowance`.
+    """
     stripped = text.strip()
     if stripped.startswith("{"):
-        return parse_json(stripped)
+        return parse_json(stripped, allowance)
     if stripped.startswith("["):
-        return parse_columns(stripped)
-    return parse_terms(stripped)
+        return parse_columns(stripped, allowance)
+    return parse_terms(stripped, allowance)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from longshore.services.logs.pattern.allowance import Allowance
 from longshore.services.logs.pattern.conditions import Condition, take_conditions
 from longshore.services.logs.pattern.interface import InvalidPattern, Pattern
 from longshore.services.logs.pattern.scanner import Scanner
@@ -59,8 +60,8 @@ def _text(match: "re.Match[str]") -> str:
     return next(group for group in match.groups() if group is not None)
 
 
-def parse_columns(text: str) -> Pattern:
-    scanner = Scanner(text)
+def parse_columns(text: str, allowance: Allowance) -> Pattern:
+    scanner = Scanner(text, allowance)
     scanner.expect("[")
     parts: list[list[Column]] = [[]]
     while True:

@@ -9,7 +9,7 @@ class InvalidPattern(ValueError):
 
 
 class Pattern(Protocol):
-    """A pattern, ready to be tried on messages; keeps no state."""
+    """A pattern, ready to be tried on messages; raises `TooSlow` when its allowance is spent."""
 
     def matches(self, message: str) -> bool: ...
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from longshore.services.logs.pattern.allowance import Allowance
 from longshore.services.logs.pattern.conditions import Condition, take_conditions
 from longshore.services.logs.pattern.interface import Pattern
 from longshore.services.logs.pattern.scanner import Scanner
@@ -55,8 +56,8 @@ def _encoded(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def parse_json(text: str) -> Pattern:
-    scanner = Scanner(text)
+def parse_json(text: str, allowance: Allowance) -> Pattern:
+    scanner = Scanner(text, allowance)
     selectors: dict[str, Sequence[Step]] = {}
 
     def comparison(scanner: Scanner) -> Condition:

@@ -2,6 +2,7 @@
 
 import re
 
+from longshore.services.logs.pattern.allowance import Allowance
 from longshore.services.logs.pattern.interface import InvalidPattern
 
 _SPACE = re.compile(r"\s*")
@@ -12,10 +13,11 @@ _WORD = re.compile(r'[^\s,()&|<>=!\]}"]+')
 
 
 class Scanner:
-    """Takes a pattern's text apart, from the left."""
+    """Takes a pattern's text apart, from the left; `allowance` is for its expressions."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, allowance: Allowance) -> None:
         self.text = text
+        self.allowance = allowance
         self.position = 0
 
     def fail(self, reason: str) -> InvalidPattern:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from longshore.services.logs.pattern.allowance import Allowance
 from longshore.services.logs.pattern.interface import InvalidPattern, Pattern
 from longshore.services.logs.pattern.scanner import Scanner
 from longshore.services.logs.pattern.values import regex_test
@@ -37,8 +38,8 @@ class TermPattern:
         return {}
 
 
-def parse_terms(text: str) -> Pattern:
-    scanner = Scanner(text)
+def parse_terms(text: str, allowance: Allowance) -> Pattern:
+    scanner = Scanner(text, allowance)
     found: dict[str, list[Has]] = {"": [], "-": [], "?": []}
     while not scanner.at_end:
         sign = next((each for each in "-?" if scanner.take(each)), "")
@@ -49,7 +50,7 @@ def parse_terms(text: str) -> Pattern:
 def _take_term(scanner: Scanner) -> Has:
     expression = scanner.regex()
     if expression is not None:
-        return regex_test(expression)
+        return regex_test(expression, scanner.allowance)
     term = scanner.quoted()
     if term is None:
         match = scanner.match(_TERM)

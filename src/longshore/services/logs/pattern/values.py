@@ -6,16 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import regex
-
+from longshore.base.expressions import ExpressionError, compile_expression
+from longshore.services.logs.pattern.allowance import Allowance
 from longshore.services.logs.pattern.interface import InvalidPattern
 from longshore.services.logs.pattern.scanner import Scanner
 
 Test = Callable[[Any], bool]
 """Of one value of a message: a JSON value, or the text of a column."""
 
-REGEX_SECONDS = 0.1
-"""Longest that one regular expression may take on one message; it does not match then."""
 OPERATORS = ("!=", "<=", ">=", "=", "<", ">")
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -39,7 +37,11 @@ def take_test(scanner: Scanner, sign: str) -> Test:
         raise scanner.fail("a value expected")
     if sign in _ORDER:
         return _order_test(scanner, sign, word)
-    equal = regex_test(expression) if expression is not None else _equality(quoted, word)
+    equal = (
+        regex_test(expression, scanner.allowance)
+        if expression is not None
+        else _equality(quoted, word)
+    )
     return equal if sign == "=" else lambda value: not equal(value)
 
 
@@ -103,18 +105,15 @@ def _wild(parts: list[str], value: str) -> bool:
     return True
 
 
-def regex_test(expression: str) -> Test:
+def regex_test(expression: str, allowance: Allowance) -> Test:
     """Found anywhere in the text ("Supported regex syntax": anchors are the pattern's to give)."""
     try:
-        compiled = regex.compile(expression)
-    except (regex.error, ValueError, OverflowError, RecursionError) as error:
+        compiled = compile_expression(expression)
+    except ExpressionError as error:
         raise InvalidPattern(f"invalid regular expression: {error}") from None
 
     def test(value: Any) -> bool:
         text = str(value) if isinstance(value, int | float) else value
-        try:
-            return isinstance(text, str) and bool(compiled.search(text, timeout=REGEX_SECONDS))
-        except TimeoutError:
-            return False
+        return isinstance(text, str) and allowance.search(compiled, text)
 
     return test
