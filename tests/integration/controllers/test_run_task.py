@@ -292,7 +292,7 @@ async def test_agent_reports_only_on_tasks_of_clusters_that_it_may(tmp_path: Pat
         await agent.told(lambda agent: agent.messages)
         made = await plane.call("RunTask", cluster="other", taskDefinition="batch")
         arn = made["tasks"][0]["taskArn"]
-        with pytest.raises(AwsError, match="SubmitTaskStateChange on resource: .*cluster/other"):
+        with pytest.raises(AwsError, match=r"SubmitTaskStateChange on resource: .*cluster/other"):
             await plane.call("SubmitTaskStateChange", cluster="own", task=arn, status="STOPPED")
         await agent.close()
 
