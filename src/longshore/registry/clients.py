@@ -17,6 +17,7 @@ from pathlib import Path
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
 from longshore.base.locks import held_machine_wide
+from longshore.base.logs import logger
 from longshore.model import ecr
 from longshore.store.interface import Store
 
@@ -25,6 +26,7 @@ CERTIFICATES = ("docker/certs.d", "containers/certs.d", "containerd/certs.d")
 """Below /etc: docker and nerdctl, containers/image (podman, skopeo, buildah, CRI-O), containerd."""
 Registry = tuple[str, str]
 """Account and region."""
+log = logger(__name__)
 
 
 def install(
@@ -69,12 +71,27 @@ async def follow(
     """Install each registry as soon as an account uses it in a region; runs until cancelled."""
     changes = store.watch([ecr.REGISTRY])
     used = {(found.key.account, found.key.region) for found in store.reader.scan(ecr.REGISTRY)}
-    await _install_aside(installation, authority, used, etc)
+    await _install_aside(installation, authority, [], etc)
+    for registry in sorted(used):
+        await _install_one(installation, authority, registry, etc)
     async for change in changes:
         registry = (change.key.account, change.key.region)
         if change.after is not None and registry not in used:
             used.add(registry)
-            await _install_aside(installation, authority, [registry], etc)
+            await _install_one(installation, authority, registry, etc)
+
+
+async def _install_one(
+    installation: Installation, authority: Authority, registry: Registry, etc: Path
+) -> None:
+    """One that cannot be installed keeps no other from it."""
+    try:
+        await _install_aside(installation, authority, [registry], etc)
+    except OSError as error:
+        account, region = registry
+        log.warning(
+            "a registry's name was not installed", account=account, region=region, error=str(error)
+        )
 
 
 async def _install_aside(

@@ -320,6 +320,17 @@ async def test_throttling_answers_rate_exceeded_once_the_bucket_is_empty(start: 
     assert b"Rate exceeded" in answers[-1].body
 
 
+async def test_with_auth_open_a_region_still_has_to_be_one(start: Start) -> None:
+    running = await start(auth="open")
+    for region, status in (("eu-west-1", 200), ("zz-central-1", 400)):
+        keys = Keys("test", "test")
+        client = Client(running.url, lambda keys=keys: keys, region, SystemClock(), seconds=20)
+        target = {"x-amz-target": ECS + "DescribeClusters"}
+        answer = await client.request("POST", "/", service="ecs", headers=target, body=b"{}")
+        client.close()
+        assert answer.status == status, answer.body
+
+
 async def test_reset_is_offered_with_auth_open_alone(start: Start) -> None:
     calls: list[str] = []
 

@@ -94,6 +94,8 @@ async def test_a_presigned_url_is_good_for_what_was_signed_alone(start: Start) -
     ("changes", "said"),
     [
         ({"region": "nowhere"}, "Credential should be scoped to a valid region. "),
+        ({"region": "zz-central-1"}, "Credential should be scoped to a valid region. "),
+        ({"region": f"zz-{'a' * 300}-1"}, "Credential should be scoped to a valid region. "),
         ({"service": "iam"}, "Credential should be scoped to correct service: 'ecs'. "),
     ],
 )

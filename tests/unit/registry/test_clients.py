@@ -8,6 +8,7 @@ import pytest
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
 from longshore.base.locks import held_machine_wide
+from longshore.images.catalog import open_registry
 from longshore.registry.clients import follow, install, uninstall
 from longshore.testing.memory_store import MemoryStore
 from longshore.testing.wait import eventually
@@ -123,5 +124,29 @@ async def test_control_plane_goes_on_while_another_longshore_installs(
         return (etc / "hosts").read_text() != HOSTS
 
     await eventually(installed_after_all)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_registry_whose_name_no_file_can_have_keeps_no_other_from_resolving(
+    tmp_path: Path, etc: Path
+) -> None:
+    authority = Authority.load_or_create(tmp_path / "ca", "test")
+    here = installed(tmp_path, "one", 4566)
+    store = MemoryStore()
+
+    async def use(account: str, region: str) -> None:
+        await store.transact(lambda tx: open_registry(tx, account, region, 0.0))
+
+    async def resolves(account: str) -> bool:
+        return f"{account}.dkr.ecr.eu-west-1." in (etc / "hosts").read_text()
+
+    await use("111111111111", f"aa-{'a' * 300}-1")
+    await use("222222222222", "eu-west-1")
+    following = asyncio.create_task(follow(store, here, authority, etc))
+    await eventually(lambda: resolves("222222222222"))
+    await use("111111111111", f"bb-{'b' * 300}-1")
+    await use("333333333333", "eu-west-1")
+    await eventually(lambda: resolves("333333333333"))
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
