@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from longshore.model import ecr
 from longshore.model.errors import AwsError
 
 
@@ -65,4 +66,12 @@ def invalid_parameter(name: str, constraint: str) -> AwsError:
     return AwsError(
         "InvalidParameterException",
         f"Invalid parameter at '{name}' failed to satisfy constraint: '{constraint}'",
+    )
+
+
+def layer_too_large() -> AwsError:
+    return AwsError(
+        "LimitExceededException",
+        "The operation did not succeed because it would have exceeded a service limit for your"
+        f" account: a layer has at most {ecr.LARGEST_LAYER // (1 << 20)} MiB",
     )

@@ -18,6 +18,8 @@ NAME_PATTERN = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0
 TAG_PATTERN = r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
 DIGEST_PATTERN = r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}"
 NAME_LENGTHS = range(2, 257)
+LARGEST_LAYER = 52_000 * 1024 * 1024
+"""Bytes ("Amazon ECR service quotas": maximum layer size)."""
 MUTABILITIES = ("MUTABLE", "IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION")
 
 _NAME = re.compile(NAME_PATTERN)

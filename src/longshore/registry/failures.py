@@ -15,6 +15,7 @@ from longshore.blobs import (
     UploadNotFound,
 )
 from longshore.images.manifest import ManifestInvalid
+from longshore.model import ecr
 from longshore.model.errors import AwsError
 from longshore.store.interface import Conflict, StoreError
 
@@ -105,3 +106,11 @@ def name_invalid(name: str) -> Refusal:
 
 def digest_invalid(digest: str) -> Refusal:
     return Refusal(400, "DIGEST_INVALID", f"invalid digest '{digest[:200]}'")
+
+
+def layer_too_large() -> Refusal:
+    """Of no matter which length: the client has the rest of its body left to send."""
+    mib = ecr.LARGEST_LAYER // (1 << 20)
+    return Refusal(
+        413, "SIZE_INVALID", f"the layer is larger than {mib} MiB", {"Connection": "close"}
+    )

@@ -1,5 +1,7 @@
 """Uploads: in one piece, in chunks, or by mounting another repository's blob ("Pushing blobs")."""
 
+from collections.abc import AsyncIterator
+
 from starlette.responses import Response
 
 from longshore.blobs import UploadNotFound
@@ -9,7 +11,7 @@ from longshore.model import ecr
 from longshore.model.errors import AwsError
 from longshore.registry import usage
 from longshore.registry.call import Call
-from longshore.registry.failures import Refusal, digest_invalid, upload_range
+from longshore.registry.failures import Refusal, digest_invalid, layer_too_large, upload_range
 from longshore.registry.ranges import upload_start
 
 
@@ -100,9 +102,21 @@ async def _append(call: Call, home: Home, upload_id: str) -> int:
         )
     except ValueError as error:
         raise Refusal(416, "BLOB_UPLOAD_INVALID", str(error)) from error
+    room = ecr.LARGEST_LAYER - (await call.parts.blobs.upload(upload_id)).size
+    if length is not None and int(length) > room:
+        raise layer_too_large()
     transfer = usage.Transfer(home, usage.PUSH, "", call.principal.arn)
-    pieces = usage.metered(transfer, call.request.stream())
+    pieces = _within(room, usage.metered(transfer, call.request.stream()))
     return await call.parts.blobs.append(upload_id, start, pieces)
+
+
+async def _within(room: int, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, up to `room` bytes of them; then the upload is refused."""
+    async for piece in pieces:
+        room -= len(piece)
+        if room < 0:
+            raise layer_too_large()
+        yield piece
 
 
 async def _finish(call: Call, home: Home, upload_id: str, digest: str) -> Response:

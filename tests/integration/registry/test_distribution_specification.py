@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 
+from longshore.model.ecr import LARGEST_LAYER
 from longshore.testing.registry import RunningRegistry
 from longshore.testing.registry_client import (
     CONFIG,
@@ -88,6 +91,21 @@ def test_a_content_range_that_does_not_fit_its_body_is_refused(
     refused = client("PATCH", location, b"abc", content_range=header)
     assert error(refused) == (416, "BLOB_UPLOAD_INVALID")
     assert client("GET", location).headers["Range"] == "0-0"
+
+
+@pytest.mark.parametrize("body", [b"x" * 8, [b"x" * 4, b"x" * 4]], ids=["announced", "chunked"])
+def test_a_layer_larger_than_ecr_takes_is_refused(
+    registry: RunningRegistry, client: Client, repository: str, body: Any
+) -> None:
+    location = begin(client, repository)
+    upload = location.partition("?")[0].rpartition("/")[2]
+    data = registry.installation.data_dir / "registry" / "uploads" / upload / "data"
+    # As if all but its last four bytes had been sent before: a hole takes no room on the disk.
+    os.truncate(data, LARGEST_LAYER - 4)
+    refused = client("PATCH", location, body, content_type=OCTETS)
+    assert error(refused) == (413, "SIZE_INVALID")
+    assert data.stat().st_size <= LARGEST_LAYER
+    assert client("DELETE", location).status == 204
 
 
 def test_an_upload_is_aborted(client: Client, repository: str) -> None:

@@ -65,6 +65,8 @@ class _Layers:
         size = (await self._blobs.upload(upload_id)).size
         if len(part) != int(request["partLastByte"]) - first + 1:
             raise _invalid_part(home, upload_id, size)
+        if first + len(part) > ecr.LARGEST_LAYER:
+            raise failures.layer_too_large()
         try:
             size = await self._blobs.append(upload_id, first, _whole(part))
         except (OffsetMismatch, UploadBusy):

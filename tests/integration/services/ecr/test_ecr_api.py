@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
+from longshore.model.ecr import LARGEST_LAYER
 from longshore.registry.expiry import expire
 from longshore.testing.ecr import RunningEcr, login
 from longshore.testing.images import busybox_files, make_image, push_image
@@ -160,6 +162,23 @@ def test_a_pull_is_remembered(running: RunningEcr, ecr: Any, name: str) -> None:
     with Client(running.registry, {"Authorization": f"Basic {encoded}"}) as client:
         assert client("GET", f"/v2/{name}/manifests/v1").status == 200
     assert "lastRecordedPullTime" in ecr.describe_images(repositoryName=name)["imageDetails"][0]
+
+
+def test_a_layer_larger_than_ecr_takes_is_refused(running: RunningEcr, ecr: Any, name: str) -> None:
+    upload = ecr.initiate_layer_upload(repositoryName=name)["uploadId"]
+    data = running.installation.data_dir / "registry" / "uploads" / upload / "data"
+    os.truncate(data, LARGEST_LAYER - 4)
+    message = refused(
+        "LimitExceededException",
+        ecr.upload_layer_part,
+        repositoryName=name,
+        uploadId=upload,
+        partFirstByte=LARGEST_LAYER - 4,
+        partLastByte=LARGEST_LAYER + 3,
+        layerPartBlob=b"x" * 8,
+    )
+    assert "52000 MiB" in message
+    assert data.stat().st_size == LARGEST_LAYER - 4
 
 
 def test_layers_are_uploaded_in_parts_and_downloaded_by_url(
