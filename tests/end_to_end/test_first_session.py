@@ -1,8 +1,7 @@
-"""The first session that the README shows, with the AWS CLI, skopeo or docker, and curl."""
+"""A first session without Docker: the AWS CLI of any version, skopeo, and curl."""
 
 import json
 import shlex
-import shutil
 import subprocess
 
 import pytest
@@ -30,9 +29,7 @@ class Session:
     """A shell with what `longshore env` exports; `aws` as a person types it."""
 
     def __init__(self, environment, directory):
-        login = {"REGISTRY_AUTH_FILE": str(directory / "auth.json")}
-        login["DOCKER_CONFIG"] = str(directory)
-        self.environment = environment | login
+        self.environment = environment | {"REGISTRY_AUTH_FILE": str(directory / "auth.json")}
 
     def shell(self, line):
         done = subprocess.run(
@@ -116,28 +113,6 @@ def test_image_is_pushed_run_reached_followed_and_stopped(
     assert wait_until(lambda: "the web server starts" in session.log("/first"))
     session.aws(f"ecs stop-task --task {task}")
     assert cloud.await_status(task, "STOPPED")["stopCode"] == "UserInitiated"
-
-
-def _docker_runs():
-    return (
-        shutil.which("docker") is not None
-        and subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
-    )
-
-
-@pytest.mark.skipif(not _docker_runs(), reason="no Docker engine runs here")
-def test_docker_logs_in_pushes_and_pulls(session, repository, layout):
-    host = repository.partition("/")[0]
-    session.shell(
-        f"aws ecr get-login-password | docker login --username AWS --password-stdin {host}"
-    )
-    session.shell(
-        f"skopeo --insecure-policy copy -q oci:{layout}:latest docker-daemon:{repository}:docker"
-    )
-    session.shell(f"docker push -q {repository}:docker")
-    session.shell(f"docker rmi {repository}:docker && docker pull -q {repository}:docker")
-    tags = "imageDetails[].imageTags[]"
-    assert session.aws("ecr describe-images --repository-name first", tags) == "docker"
 
 
 def test_sample_shows_task_zone_and_kernel_of_two_tasks_in_two_zones(cloud, longshore):

@@ -4,23 +4,14 @@ import subprocess
 import urllib.request
 
 import pytest
+from end_to_end.software import GROUP, NGINX_COMMAND, NGINX_PAGE, PASSWD, nginx_files
 
 from longshore.testing.debian import files_of
 from longshore.testing.images import busybox_files
+from longshore.testing.postgres import postgres_programs
 from longshore.testing.wait import wait_until
 
-PASSWD = b"root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/sh\n"
-GROUP = b"root:x:0:\npostgres:x:999:\n"
 CLIENT_SECONDS = 3
-NGINX = b"""
-daemon off; user root; pid /tmp/nginx.pid; error_log stderr;
-events {}
-http {
-  access_log /dev/stdout; client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy;
-  fastcgi_temp_path /tmp/fastcgi; uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;
-  server { listen 80; location / { return 200 "nginx says hello\\n"; } }
-}
-"""
 
 
 def _service(cloud, name, image, port, container=None, **definition):
@@ -72,9 +63,7 @@ def remove_services(cloud):
 
 
 def test_nginx_answers_http_at_its_public_address(cloud, remove_services):
-    files = {**files_of(["nginx-light"], ["/usr/sbin/nginx"]), "/etc/nginx/nginx.conf": NGINX}
-    files |= {"/etc/passwd": PASSWD, "/etc/group": GROUP, "/var/log/nginx/.keep": b""}
-    image = cloud.image("nginx", files, {"Cmd": ["/usr/sbin/nginx", "-c", "/etc/nginx/nginx.conf"]})
+    image = cloud.image("nginx", nginx_files(), {"Cmd": NGINX_COMMAND})
     address = _service(cloud, "nginx", image, 80)
 
     def page():
@@ -83,7 +72,7 @@ def test_nginx_answers_http_at_its_public_address(cloud, remove_services):
         except OSError:
             return None
 
-    assert wait_until(page) == b"nginx says hello\n"
+    assert wait_until(page) == NGINX_PAGE
 
 
 def test_redis_keeps_what_its_client_sets(cloud, remove_services):
@@ -101,8 +90,9 @@ def test_redis_keeps_what_its_client_sets(cloud, remove_services):
 
 def test_postgresql_answers_queries_of_psql(cloud, remove_services):
     left_out = ["llvmjit", "/bitcode/", "/pgxs/", "/zoneinfo/right/", "/tsearch_data/"]
-    files = files_of(["postgresql-15", "tzdata"], ["/bin/sh"], left_out)
-    binaries = "/usr/lib/postgresql/15/bin"
+    binaries = postgres_programs()
+    version = binaries.parent.name
+    files = files_of([f"postgresql-{version}", "tzdata"], ["/bin/sh"], left_out)
     start = """#!/bin/sh
 chown postgres /data
 exec su -s /bin/sh postgres /serve
@@ -131,4 +121,4 @@ exec postgres -D /data/db -c listen_addresses='*' -c jit=off -c unix_socket_dire
         return _printed("psql", "-h", address, "-U", "postgres", "-tAc", statement)
 
     assert wait_until(lambda: query("select 6 * 7"), 40) == "42"
-    assert query("select version()").startswith("PostgreSQL 15")
+    assert query("select version()").startswith(f"PostgreSQL {version}")

@@ -42,7 +42,7 @@ class DockerEngine:
                     f"--data-root={directory}/data",
                     f"--exec-root={self._run}/exec",
                     f"--pidfile={self._run}/pid",
-                    f"--host=unix://{self._socket}",
+                    f"--host={self.host}",
                     # Where oom_score_adj may not be lowered, dockerd would refuse to start.
                     "--oom-score-adjust=0",
                     *network,
@@ -53,6 +53,11 @@ class DockerEngine:
             )
         wait_until(self._answers, START_SECONDS, f"dockerd answers; see {directory}/dockerd.log")
 
+    @property
+    def host(self) -> str:
+        """What a docker command reaches it by, in DOCKER_HOST."""
+        return f"unix://{self._socket}"
+
     def _answers(self) -> bool:
         if self._process.poll() is not None:
             raise AssertionError("dockerd ended")
@@ -62,7 +67,7 @@ class DockerEngine:
         self, *arguments: str, check: bool = True, told: bytes = b""
     ) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
-            ["docker", f"--host=unix://{self._socket}", *arguments],
+            ["docker", f"--host={self.host}", *arguments],
             check=check,
             capture_output=True,
             input=told,
