@@ -5,10 +5,16 @@ import itertools
 import signal
 from pathlib import Path
 
+import pytest
+
 from longshore.runtime.interface import ContainerSpec, SandboxSpec
 
 CONTAINERD_HOSTS = Path("/etc/containerd/certs.d")
 MIB = 2**20
+
+under_runc = pytest.mark.parametrize("real", ["runc"], indirect=True)
+under_gvisor = pytest.mark.parametrize("real", ["gvisor"], indirect=True)
+"""Of tests of what only one isolation has."""
 
 _numbers = itertools.count()
 

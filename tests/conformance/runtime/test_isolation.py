@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-import pytest
+from conformance.runtime.runtime_box import under_gvisor, under_runc
 
 from longshore.testing.containerd import network_namespace
 from longshore.testing.wait import eventually
@@ -59,9 +59,8 @@ async def test_gvisor_task_has_a_kernel_of_its_own_and_a_runc_task_the_machines(
     assert (release == os.uname().release) is (real.isolation == "runc")
 
 
+@under_gvisor  # runc has no sandbox process
 async def test_containers_of_one_gvisor_task_share_one_sandbox_process(real):
-    if real.isolation == "runc":
-        pytest.skip("runc has no sandbox process")
     async with real.sandbox() as box:
         await box.start("/bin/sleep", "100")
         await box.start("/bin/sleep", "100")
@@ -69,9 +68,8 @@ async def test_containers_of_one_gvisor_task_share_one_sandbox_process(real):
     assert len([line for line in lines if line.startswith("runsc-sandbox") and box.id in line]) == 1
 
 
+@under_runc  # each container has its own processes on gVisor
 async def test_tasks_containers_share_processes_where_the_task_says_so(real):
-    if real.isolation == "gvisor":
-        pytest.skip("each container has its own processes on gVisor")
     async with real.sandbox(pid_mode="task", ipc_mode="task") as box:
         await box.start("/bin/sleep", "4321")
         printed, _ = await box.output("ps -o args")

@@ -4,8 +4,7 @@ import asyncio
 import signal
 import time
 
-import pytest
-from conformance.runtime.runtime_box import MIB
+from conformance.runtime.runtime_box import MIB, under_runc
 
 from longshore.runtime.interface import Limits
 from longshore.testing.wait import eventually
@@ -83,9 +82,8 @@ async def test_statistics_of_a_container_that_is_not_there_are_none(real):
     assert await real.runtime.statistics("no-such-container") is None
 
 
+@under_runc  # gVisor shows the task's memory as the machine's
 async def test_container_sees_its_memory_limit_where_language_runtimes_look(real):
-    if real.isolation == "gvisor":
-        pytest.skip("gVisor shows the task's memory as the machine's")
     files = "/sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max"
     printed, _ = await real.output(f"cat {files} 2>/dev/null", limits=Limits(memory=96 * MIB))
     assert int(printed) == 96 * MIB

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from conformance.runtime.runtime_box import under_runc
 
 from longshore.runtime.interface import Mount, RuntimeFailure, Ulimit
 from longshore.testing.images import busybox_files
@@ -50,10 +51,15 @@ async def test_signal_reaches_the_first_process(real):
     assert (await real.runtime.wait(container_id)).code == 3
 
 
+@under_runc  # gVisor ends a first process that handles no signal, as any other
 async def test_first_process_that_handles_no_signal_lives_on_until_sigkill(real):
-    if real.isolation == "gvisor":
-        pytest.skip("gVisor ends a first process that handles no signal, as any other")
-    container_id = await real.start("/bin/sleep", "100")
+    container_id = await real.start("/bin/sh", "-c", "echo ready; exec sleep 100")
+
+    async def ready():
+        return real.printed(container_id) == "ready\n"
+
+    # Before that, the first process is runc's own, which ends on a signal.
+    assert await eventually(ready)
     await real.runtime.signal(container_id, signal.SIGTERM)
     assert (await real.state(container_id)).status == "running"
     ended = await real.kill(container_id)
@@ -210,9 +216,8 @@ async def test_user_other_than_root_has_no_capabilities(real):
     assert int(printed.split()[1], 16) == 0
 
 
+@under_runc  # gVisor's own kernel has nothing to break out to
 async def test_container_cannot_mount_or_make_namespaces(real):
-    if real.isolation == "gvisor":
-        pytest.skip("gVisor's own kernel has nothing to break out to")
     printed, ended = await real.output("mount -t tmpfs none /etc")
     assert ended.code != 0
     assert "denied" in printed or "not permitted" in printed
@@ -224,9 +229,8 @@ async def test_shared_memory_is_64_mib_or_as_large_as_told(real):
         assert int(printed.split()[1]) == kib
 
 
+@under_runc  # gVisor takes no sysctls
 async def test_sysctl_of_the_containers_own_namespaces_is_set(real):
-    if real.isolation == "gvisor":
-        pytest.skip("gVisor takes no sysctls")
     printed, _ = await real.output(
         "cat /proc/sys/kernel/msgmax", sysctls={"kernel.msgmax": "16384"}
     )
@@ -239,9 +243,8 @@ async def test_hostname_is_the_sandboxes(real):
     assert socket.gethostname() != "lighthouse"
 
 
+@under_runc  # there is nothing privileged on Fargate
 async def test_privileged_container_sees_devices_and_holds_every_capability_of_the_host(real):
-    if real.isolation == "gvisor":
-        pytest.skip("there is nothing privileged on Fargate")
     printed, ended = await real.output(
         "grep CapEff /proc/self/status && ls /dev/fuse && mount -t tmpfs none /etc && echo mounted",
         privileged=True,

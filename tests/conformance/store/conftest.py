@@ -26,10 +26,6 @@ class Place:
     def lasts(self) -> bool:
         return bool(self.url)
 
-    @property
-    def is_shared(self) -> bool:
-        return self.url.startswith("postgresql")
-
     async def open(self) -> Store:
         store = await open_store(self.url, KINDS, SystemClock()) if self.url else MemoryStore()
         self._opened.append(store)
@@ -65,6 +61,14 @@ async def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     """The implementations that keep their records."""
     url = _url(request.param, tmp_path, lambda: request.getfixturevalue("postgres_server"))
     made = Place(url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def shared(postgres_server: PostgresServer) -> AsyncIterator[Place]:
+    """The implementation that several control planes may have open at once."""
+    made = Place(postgres_server.database())
     yield made
     await made.close()
 

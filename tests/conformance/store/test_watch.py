@@ -89,10 +89,8 @@ async def test_watch_from_before_the_kept_history_says_that_it_is_compacted(
     assert len(await take(recent, 3)) == 3
 
 
-async def test_two_control_planes_see_each_others_changes_in_one_order(place: Place):
-    if not place.is_shared:
-        pytest.skip("one process at a time")
-    stores = [await place.open(), await place.open()]
+async def test_two_control_planes_see_each_others_changes_in_one_order(shared: Place):
+    stores = [await shared.open(), await shared.open()]
     watches = [store.watch([THING], after=0) for store in stores]
     await asyncio.gather(
         *(stores[number % 2].transact(put(f"n{number % 7}", number)) for number in range(100))
@@ -102,10 +100,8 @@ async def test_two_control_planes_see_each_others_changes_in_one_order(place: Pl
     assert [change.revision for change in first] == list(range(1, 101))
 
 
-async def test_increments_through_two_control_planes_are_all_counted(place: Place):
-    if not place.is_shared:
-        pytest.skip("one process at a time")
-    stores = [await place.open(), await place.open()]
+async def test_increments_through_two_control_planes_are_all_counted(shared: Place):
+    stores = [await shared.open(), await shared.open()]
 
     def increment(tx) -> None:
         record = tx.get(THING, ACCOUNT, REGION, "counter")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.components import ComponentMissing, locate
+from longshore.components import locate
 from longshore.testing.wait import wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")
@@ -99,10 +99,6 @@ class Containerd:
 
 @pytest.fixture(scope="module")
 def containerd():
-    try:
-        locate("containerd-shim-runsc-v1")
-    except ComponentMissing as missing:
-        pytest.skip(str(missing))
     # A short path: sockets' names have at most 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="longshore-components-"))
     running = Containerd(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.components import ComponentMissing, locate
+from longshore.components import locate
 from longshore.registry.clients import uninstall
 from longshore.testing.docker import DockerEngine
 from longshore.testing.images import busybox_files, make_image
@@ -21,11 +21,10 @@ ETC = Path("/etc")
 PASSED = {"type": "insecureAcceptAnything"}
 
 
-def installed(program: str) -> str:
-    found = shutil.which(program)
-    if found is None:
-        pytest.skip(f"{program} is not installed")
-    return found
+def needs(program: str, package: str) -> pytest.MarkDecorator:
+    """Of tests of a client whose package cannot be had everywhere."""
+    reason = f"{program} is missing: apt-get install {package}"
+    return pytest.mark.skipif(shutil.which(program) is None, reason=reason)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +101,6 @@ def host(machine: RunningRegistry, tmp_path: Path) -> Iterator[Host]:
 
 
 def test_skopeo_pushes_and_pulls(host: Host) -> None:
-    installed("skopeo")
     host.push_with_skopeo("skopeo")
     host.run(
         *("skopeo", "--insecure-policy", "copy", f"--src-creds={host.credentials}"),
@@ -114,7 +112,6 @@ def test_skopeo_pushes_and_pulls(host: Host) -> None:
 
 def test_skopeo_copies_every_image_of_an_index(host: Host) -> None:
     """And mounts, within one registry, what it would else push again."""
-    installed("skopeo")
     host.push_with_skopeo("source")
     host.registry.create_repository("mirror")
     target = host.uri.replace("/web", "/mirror")
@@ -125,8 +122,9 @@ def test_skopeo_copies_every_image_of_an_index(host: Host) -> None:
     )
 
 
+@needs("buildah", "buildah")
 def test_buildah_pulls_builds_and_pushes(host: Host) -> None:
-    buildah = [installed("buildah"), *host.storage]
+    buildah = ["buildah", *host.storage]
     host.push_with_skopeo("base")
     login = ("--signature-policy", host.policy, "--creds", host.credentials)
     host.run(*buildah, "pull", *login, f"docker://{host.uri}:base")
@@ -139,8 +137,9 @@ def test_buildah_pulls_builds_and_pushes(host: Host) -> None:
     assert len(layers) == 2
 
 
+@needs("podman", "podman")
 def test_podman_logs_in_pulls_and_pushes(host: Host) -> None:
-    podman = [installed("podman"), *host.storage]
+    podman = ["podman", *host.storage]
     host.push_with_skopeo("base")
     registry, _, _ = host.uri.partition("/")
     password = host.credentials.partition(":")[2]
@@ -152,8 +151,8 @@ def test_podman_logs_in_pulls_and_pushes(host: Host) -> None:
     assert host.inspect("podman")["Architecture"] == host.inspect("base")["Architecture"]
 
 
+@needs("dockerd", "docker.io")
 def test_docker_logs_in_pulls_tags_and_pushes(host: Host, tmp_path: Path) -> None:
-    installed("dockerd")
     host.push_with_skopeo("base")
     engine = DockerEngine(tmp_path / "docker")
     try:
@@ -174,10 +173,7 @@ def test_docker_logs_in_pulls_tags_and_pushes(host: Host, tmp_path: Path) -> Non
 @pytest.fixture
 def ctr(tmp_path: Path) -> Iterator[list[object]]:
     """`ctr` of a containerd of the test's own, without any runtime."""
-    try:
-        daemon, client = locate("containerd"), locate("ctr")
-    except ComponentMissing as missing:
-        pytest.skip(str(missing))
+    daemon, client = locate("containerd"), locate("ctr")
     short = Path(tempfile.mkdtemp(prefix="ctr-", dir="/tmp"))
     configuration = tmp_path / "containerd.toml"
     configuration.write_text(
