@@ -25,14 +25,19 @@ class ExpressionError(ValueError):
 
 def compile_expression(text: str) -> "regex.Pattern[str]":
     """The compiled expression; raises `ExpressionError`."""
-    if HIDING.search(text):
-        raise ExpressionError("comments and the flag x are not supported")
-    if written_out(text) > MOST_ATOMS:
-        raise ExpressionError("its repetitions are too many")
+    check_cost(text)
     try:
         return regex.compile(text)
     except (regex.error, ValueError, KeyError, OverflowError, RecursionError) as error:
         raise ExpressionError(str(error)) from None
+
+
+def check_cost(text: str) -> None:
+    """Raise `ExpressionError` for what costs too much to compile, be it an expression or not."""
+    if HIDING.search(text):
+        raise ExpressionError("comments and the flag x are not supported")
+    if written_out(text) > MOST_ATOMS:
+        raise ExpressionError("its repetitions are too many")
 
 
 def written_out(text: str) -> int:

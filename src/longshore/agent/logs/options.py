@@ -165,11 +165,15 @@ def _pattern(given: Mapping[str, str]) -> str:
     found = pattern or date_pattern(dates or "")
     if not found:
         return ""
-    import regex  # here, since few tasks have such an option, and it takes 1.4 MiB
+    # Here, since few tasks have such an option, and regex takes 1.4 MiB.
+    import regex
+
+    from longshore.base.expressions import ExpressionError, check_cost
 
     try:
+        check_cost(found)
         regex.compile(found.encode())
-    except regex.error as error:
+    except (regex.error, ExpressionError) as error:
         raise InvalidOption(
             f"awslogs could not parse multiline pattern key {found!r}: {error}"
         ) from error

@@ -72,6 +72,7 @@ def test_any_other_endpoint_is_refused(given: str):
         ({"max-buffer-size": "1m"}, "only supported with 'mode=non-blocking'"),
         ({"mode": "non-blocking", "max-buffer-size": "much"}, "invalid size: 'much'"),
         ({"awslogs-multiline-pattern": "(a"}, "could not parse multiline pattern"),
+        ({"awslogs-multiline-pattern": "(a{9999}){9999}"}, "could not parse multiline pattern"),
         (
             {"awslogs-multiline-pattern": "a", "awslogs-datetime-format": "%Y"},
             "at the same time",
