@@ -174,6 +174,12 @@ def too_large() -> HttpResponse:
     return HttpResponse(413, [JSON, ("connection", "close")], body)
 
 
+def busy() -> HttpResponse:
+    """What the endpoint says where no more large bodies fit into memory; clients try again."""
+    body = b'{"__type":"ServiceUnavailable","message":"Please reduce your request rate."}'
+    return HttpResponse(503, [JSON, ("connection", "close")], body)
+
+
 async def send_response(response: HttpResponse, send: Send, head: bool = False) -> None:
     """Send a response in ASGI's two messages."""
     headers = [

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
+from longshore.base.admission import share_of_files
 from longshore.base.clock import Clock
 from longshore.base.ids import Ids
 from longshore.base.installation import Installation
 from longshore.gateway.app import ApiPath
 from longshore.gateway.asgi import Application, AsgiApp
 from longshore.gateway.exchange import Reset
-from longshore.gateway.server import Certificate, Listener
+from longshore.gateway.server import Certificate, Listener, Visitors
 from longshore.services.interface import Identity, Service
 from longshore.store.interface import Store
 
@@ -68,10 +69,13 @@ class Gateway:
             routes=routes,
             reset=reset,
         )
-        self._listeners = [Listener(self.app, installation.listen, installation.port)]
+        visitors = Visitors(share_of_files())
+        self._listeners = [Listener(self.app, installation.listen, installation.port, visitors)]
         if certificate is not None:
             self._listeners.append(
-                Listener(self.app, installation.listen, installation.tls_port, certificate)
+                Listener(
+                    self.app, installation.listen, installation.tls_port, visitors, certificate
+                )
             )
 
     async def start(self) -> None:

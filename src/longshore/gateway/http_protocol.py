@@ -6,17 +6,26 @@ rest of its path: its body is gathered here, and its response leaves in one writ
 """
 
 import asyncio
-from typing import Any
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from longshore.awsapi.http import HttpRequest, HttpResponse
+from longshore.base.admission import PROGRESS_BYTES, is_loopback
 from longshore.base.logs import logger
-from longshore.gateway.asgi import LONGEST_BODY, Application, headers_of, too_large
+from longshore.gateway.asgi import LONGEST_BODY, Application, busy, headers_of, too_large
 
 LONGEST_HEAD = 64 * 1024
 """Bytes of request line and headers together."""
 MOST_HEADERS = 200
+LARGE_BODY = 256 * 1024
+"""Bytes that a request may have in memory before it is known who sent it."""
+LARGE_BODIES_OF_ONE_PEER = 64 * 1024 * 1024
+LARGE_BODIES = 256 * 1024 * 1024
 LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NOBODY_WAITS = asyncio.Event()
@@ -35,6 +44,23 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     """
 
     _head = 0
+    left: Callable[[], None] = staticmethod(lambda: None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.left()
+
+    def handle_websocket_upgrade(self) -> None:
+        self.ws_protocol_class = partial(CountedWebsocket, self.left)  # type: ignore[assignment]
+        super().handle_websocket_upgrade()
+
+    def awaited(self) -> object | None:
+        """See `admission.Guest`."""
+        if cast(object, self.cycle) is None:
+            return "the first head"
+        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            return self.cycle
+        return None
 
     def on_message_begin(self) -> None:
         # uvicorn's own, which also makes an ASGI scope, runs once it is known that one is needed.
@@ -86,10 +112,62 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             super().send_400_response("Bad Request")
 
 
+class CountedWebsocket(WebSocketsSansIOProtocol):
+    """uvicorn's, which says when its connection ends."""
+
+    def __init__(self, left: Callable[[], None], *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._left = left
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._left()
+
+
+class LargeBodies:
+    """Bytes of large bodies that are in memory at a time: in all, and of each peer."""
+
+    def __init__(self) -> None:
+        self._of: Counter[str] = Counter()
+
+    def take(self, peer: str, size: int) -> bool:
+        """Make room for a body; false where there is none."""
+        of_peer = self._of[peer] + size
+        if self._of.total() + size > LARGE_BODIES:
+            return False
+        if of_peer > LARGE_BODIES_OF_ONE_PEER and not is_loopback(peer):
+            return False
+        self._of[peer] = of_peer
+        return True
+
+    def give_back(self, peer: str, size: int) -> None:
+        self._of[peer] -= size
+        if not self._of[peer]:
+            del self._of[peer]
+
+
 class ApiProtocol(LimitedHttpProtocol):
     """Answers what the application owns; ASGI routes and upgrades take uvicorn's way."""
 
     _api: "ApiCycle | None" = None
+
+    def __init__(self, large_bodies: LargeBodies, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.large_bodies = large_bodies
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        waiting: list[object] = [cycle for cycle, _ in self.pipeline]
+        if self._api is not None and not self._api.begun:
+            waiting.append(self._api)
+        for cycle in waiting:
+            if isinstance(cycle, ApiCycle):
+                cycle.forget()
+
+    def awaited(self) -> object | None:
+        if self._api is not None and not self._api.begun:
+            return (self._api, self._api.size // PROGRESS_BYTES)
+        return super().awaited()
 
     def head_complete(self) -> None:
         self._api = None
@@ -144,10 +222,11 @@ class ApiCycle:
 
     __slots__ = (
         "_application",
-        "_parts",
+        "_body",
         "_protocol",
+        "_refused",
         "_request",
-        "_size",
+        "_taken",
         "before",
         "begun",
         "disconnected",
@@ -167,8 +246,9 @@ class ApiCycle:
         self._protocol = protocol
         self._application = application
         self._request = request
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._body = bytearray()
+        self._taken = 0
+        self._refused = False
         self.before = before
         self.begun = False
         self.keep_alive = keep_alive
@@ -181,22 +261,44 @@ class ApiCycle:
         length = self._request.headers.get("content-length", "0")
         return len(length) < 18 and int(length) <= LONGEST_BODY
 
+    @property
+    def size(self) -> int:
+        """Bytes of the body so far."""
+        return len(self._body)
+
     def gather(self, body: bytes) -> bool:
-        """Keep a part of the body; false once there is too much of it."""
-        self._parts.append(body)
-        self._size += len(body)
-        return self._size <= LONGEST_BODY
+        """Keep a part of the body; false once there is too much of it, or of all bodies."""
+        self._body += body
+        if len(self._body) <= LARGE_BODY or self._taken:
+            return len(self._body) <= LONGEST_BODY
+        size = int(self._request.headers.get("content-length", LONGEST_BODY))
+        if self._protocol.large_bodies.take(self._request.source_ip, size):
+            self._taken = size
+            return len(self._body) <= LONGEST_BODY
+        self._refused = True
+        return False
+
+    def forget(self) -> None:
+        """Let go of the body."""
+        self._body.clear()
+        if self._taken:
+            self._protocol.large_bodies.give_back(self._request.source_ip, self._taken)
+            self._taken = 0
 
     async def run_asgi(self, app: object) -> None:
         """Answer, in one write; uvicorn's name for it."""
-        if self._size > LONGEST_BODY or not self.fits():
+        try:
+            self._send(await self._response())
+        finally:
+            self.forget()
+
+    async def _response(self) -> HttpResponse:
+        if self._refused or self.size > LONGEST_BODY or not self.fits():
             self.keep_alive = False
-            response = too_large()
-        else:
-            self._request.body = b"".join(self._parts)
-            self._parts.clear()
-            response = await self._answered()
-        self._send(response)
+            return busy() if self._refused else too_large()
+        self._request.body = bytes(self._body)
+        self._body.clear()
+        return await self._answered()
 
     async def _answered(self) -> HttpResponse:
         try:

@@ -2,15 +2,18 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
+from longshore.base.admission import Admission, Entrance, SecureEntrance, Sweep
 from longshore.base.listening import BACKLOG, listening_socket
 from longshore.gateway.asgi import AsgiApp
-from longshore.gateway.http_protocol import ApiProtocol
+from longshore.gateway.http_protocol import ApiProtocol, LargeBodies
 
 IDLE_SECONDS = 75
 """boto3's pools keep connections for long; uvicorn's own 5 s would break them."""
@@ -25,6 +28,14 @@ class Certificate:
     key: Path
 
 
+class Visitors:
+    """What the listeners of one endpoint share: who is connected, and what is in memory."""
+
+    def __init__(self, most: int) -> None:
+        self.admission = Admission(most)
+        self.large_bodies = LargeBodies()
+
+
 class Listener:
     """One listening socket and what serves it. Signals are left to `main`.
 
@@ -37,11 +48,12 @@ class Listener:
         app: AsgiApp,
         host: str,
         port: int,
+        visitors: Visitors,
         certificate: Callable[[], Certificate] | None = None,
     ) -> None:
         self._config = uvicorn.Config(
             app,
-            http=ApiProtocol,
+            http=self._entrance,  # type: ignore[arg-type]
             ws="websockets-sansio",
             lifespan="off",
             loop="none",
@@ -55,6 +67,9 @@ class Listener:
             backlog=BACKLOG,
         )
         self._server = uvicorn.Server(self._config)
+        self._visitors = visitors
+        self._secure: SecureEntrance | None = None
+        self._sweep = Sweep(self._server.server_state.connections)
         self._address = (host, port)
         self._certificate = certificate
         self._socket: socket.socket | None = None
@@ -82,11 +97,37 @@ class Listener:
             self._config.ssl_certfile, self._config.ssl_keyfile = found.certificate, found.key
         self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
-        await self._server.startup([self._socket])
+        context: ssl.SSLContext | None = self._config.ssl
+        if context is None:
+            await self._server.startup([self._socket])
+        else:
+            await self._server.startup([])
+            self._accept_securely(self._socket, context)
         self._task = asyncio.create_task(self._server.main_loop(), name="listener")
+        self._sweep.start()
+
+    def _accept_securely(self, listening: socket.socket, context: ssl.SSLContext) -> None:
+        self._secure = SecureEntrance(
+            listening,
+            context,
+            self._visitors.admission,
+            lambda: self._protocol(
+                config=self._config, server_state=self._server.server_state, app_state={}
+            ),
+        )
+        self._secure.start()
+
+    def _entrance(self, **settings: Any) -> Entrance:
+        return Entrance(self._visitors.admission, lambda: self._protocol(**settings))
+
+    def _protocol(self, **settings: Any) -> ApiProtocol:
+        return ApiProtocol(self._visitors.large_bodies, **settings)
 
     async def stop(self) -> None:
         """Let running requests end, for some seconds, and close."""
+        self._sweep.stop()
+        if self._secure is not None:
+            await self._secure.close()
         self._server.should_exit = True
         if self._task is not None and self._socket is not None:
             await self._task

@@ -11,6 +11,7 @@ from typing import Any
 
 import uvloop
 
+from longshore.base.admission import allow_many_files
 from longshore.base.clock import SystemClock
 from longshore.base.ids import RandomIds
 from longshore.base.installation import Installation, load_installation
@@ -113,6 +114,7 @@ def store_url(installation: Installation) -> str:
 def main() -> None:
     """`python -m longshore.main.control_plane DATA_DIR`."""
     configure_logs()
+    allow_many_files()
     installation = load_installation(Path(sys.argv[1]))
     if installation is None:
         raise SystemExit(f"no installation in {sys.argv[1]}")

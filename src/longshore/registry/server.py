@@ -6,6 +6,8 @@ Measured in benchmarks/registry.py; docs/decisions/0060-registry-server.md has t
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
+from typing import cast
 
 import msgspec
 from starlette.applications import Starlette
@@ -14,16 +16,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from longshore.awsapi.model import DATA
+from longshore.base.admission import (
+    PROGRESS_BYTES,
+    Admission,
+    SecureEntrance,
+    Sweep,
+    share_of_files,
+)
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
-from longshore.base.listening import BACKLOG, listening_socket
+from longshore.base.listening import listening_socket
 from longshore.base.logs import logger
 
 MAX_HEAD = 128 * 1024
 """Bytes of a request's head; a password with session policies may take 64 KiB."""
 MAX_CONNECTIONS = 1024
 KEEP_ALIVE_SECONDS = 75
-HANDSHAKE_SECONDS = 15.0
 CLOSE_SECONDS = 5.0
 RENEW_SECONDS = 12 * 3600.0
 
@@ -56,32 +64,36 @@ class RegistryServer:
             limit_concurrency=MAX_CONNECTIONS,
         )
         self._state = ServerState()
+        self._admission = Admission(min(MAX_CONNECTIONS, share_of_files()))
+        self._sweep = Sweep(self._state.connections)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._context.set_alpn_protocols(["http/1.1"])
-        self._server: asyncio.Server | None = None
+        self._entrance: SecureEntrance | None = None
         self._renewal: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Listen; raises OSError where the port is taken."""
         self._config.load()
         self._load_certificate()
-        self._server = await asyncio.get_running_loop().create_server(
-            self._protocol,
-            sock=self._socket
-            or listening_socket(self._installation.listen, self._installation.registry_port),
-            ssl=self._context,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            backlog=BACKLOG,
+        if self._socket is None:
+            listen, port = self._installation.listen, self._installation.registry_port
+            self._socket = listening_socket(listen, port)
+        self._entrance = SecureEntrance(
+            self._socket, self._context, self._admission, self._protocol
         )
+        self._entrance.start()
+        self._sweep.start()
 
     async def close(self) -> None:
         """Stop listening, let requests end for a few seconds, then cut them off."""
         if self._renewal is not None:
             self._renewal.cancel()
-        if self._server is None:
+        if self._entrance is None or self._socket is None:
             return
-        self._server.close()
+        await self._entrance.close()
+        self._socket.close()
+        self._sweep.stop()
         for connection in list(self._state.connections):
             connection.shutdown()
         if self._state.tasks:
@@ -90,9 +102,8 @@ class RegistryServer:
             transport = getattr(connection, "transport", None)
             if transport is not None:
                 transport.abort()
-        await self._server.wait_closed()
 
-    def _protocol(self) -> HttpToolsProtocol:
+    def _protocol(self) -> "BoundedProtocol":
         return BoundedProtocol(config=self._config, server_state=self._state, app_state={})
 
     def _load_certificate(self) -> None:
@@ -130,12 +141,29 @@ class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a limit on a request's head, which httptools lacks."""
 
     _head = 0
+    _received = 0
+    left: Callable[[], None] = staticmethod(lambda: None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.left()
+
+    def awaited(self) -> object | None:
+        """See `admission.Guest`; what the application does not take yet is not owed."""
+        if self._head < 0:
+            return None if self.flow.read_paused else (self.cycle, self._received // PROGRESS_BYTES)
+        if cast(object, self.cycle) is None:
+            return "the first head"
+        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            return self.cycle
+        return None
 
     def data_received(self, data: bytes) -> None:
         if self._head > MAX_HEAD:
             self.send_400_response("Request header fields too large")
             return
         self._head += len(data)
+        self._received += len(data)
         super().data_received(data)
 
     def on_headers_complete(self) -> None:

@@ -1,8 +1,9 @@
 """Whatever bytes come: an answer in the protocol's form, and never a 500."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -11,17 +12,23 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from integration.gateway.test_websocket_routes import echo, headers
+from websockets.asyncio.client import connect
 
 from longshore.awsapi.http import HttpRequest, HttpResponse
 from longshore.awsapi.model import load_model
 from longshore.awsapi.signing import Keys, sign
+from longshore.base import admission
 from longshore.base.clock import SystemClock
 from longshore.base.ids import RandomIds
 from longshore.base.installation import Installation
+from longshore.gateway import http_protocol
 from longshore.gateway.gateway import Gateway
 from longshore.services.interface import Service
+from longshore.testing.gateway import Running, Start
 from longshore.testing.identity import KEY_ID, SECRET, KnownKeys
 from longshore.testing.memory_store import MemoryStore
+from longshore.testing.wait import eventually
 
 OPERATIONS = {
     "ecs": ["RegisterTaskDefinition", "CreateService", "DescribeTasks"],
@@ -204,3 +211,160 @@ def test_deep_and_long_json_is_refused_in_reasonable_time(endpoint: Endpoint, bo
     started = time.monotonic()
     sane(endpoint.ask("ecs", json_target("ecs", "DescribeTasks"), body))
     assert time.monotonic() - started < 5
+
+
+HEALTH = b"GET /_longshore/health HTTP/1.1\r\nHost: x\r\n\r\n"
+BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+
+
+class Caller:
+    """One connection of raw bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def send(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    async def answer(self, data: bytes = b"") -> bytes:
+        """What comes back; nothing where the connection is ended instead."""
+        with contextlib.suppress(ConnectionError):
+            self._writer.write(data)
+            async with asyncio.timeout(10):
+                return await self._reader.read(65536)
+        return b""
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def calling(port: int) -> AsyncIterator[Caller]:
+    caller = Caller(*await asyncio.open_connection("127.0.0.1", port))
+    try:
+        yield caller
+    finally:
+        await caller.close()
+
+
+@pytest.fixture
+def strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who calls from this machine is held to be another; three connections are too many."""
+    monkeypatch.setattr(admission, "is_loopback", lambda peer: False)
+    monkeypatch.setattr(http_protocol, "is_loopback", lambda peer: False)
+    monkeypatch.setattr(admission, "MOST_OF_ONE_PEER", 2)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(admission, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(admission, "HANDSHAKE_SECONDS", 0.3)
+
+
+async def is_served(running: Running) -> bool:
+    async with calling(running.installation.port) as caller:
+        return b" 200 " in await caller.answer(HEALTH)
+
+
+@pytest.mark.usefixtures("strangers")
+@pytest.mark.parametrize("step", [0, 1], ids=["HTTP", "before a TLS handshake"])
+async def test_a_peer_with_too_many_connections_gets_no_more_until_it_closes_one(
+    start: Start, step: int
+) -> None:
+    running = await start()
+    async with (
+        calling(running.installation.port + step) as first,
+        calling(running.installation.port + step),
+        calling(running.installation.port) as third,
+    ):
+        assert await third.answer(HEALTH) == b""
+        await first.close()
+        await eventually(lambda: is_served(running))
+
+
+@pytest.mark.usefixtures("strangers")
+async def test_a_websocket_counts_until_it_is_closed(start: Start) -> None:
+    running = await start(routes={"/ws": echo})
+    url = f"ws://127.0.0.1:{running.installation.port}/ws"
+    for _ in range(3):
+        async with connect(url, additional_headers=headers(running, "/ws")) as websocket:
+            await websocket.recv()
+            async with (
+                calling(running.installation.port),
+                calling(running.installation.port) as third,
+            ):
+                assert await third.answer(HEALTH) == b""
+        await eventually(lambda: is_served(running))
+
+
+async def test_many_connections_of_this_machine_are_served(start: Start) -> None:
+    running = await start()
+    async with contextlib.AsyncExitStack() as stack:
+        port = running.installation.port
+        callers = [
+            await stack.enter_async_context(calling(port))
+            for _ in range(admission.MOST_OF_ONE_PEER + 1)
+        ]
+        assert b" 200 " in await callers[-1].answer(HEALTH)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("before", "part"),
+    [(b"", b""), (b"", b"G"), (HEALTH, b"G"), (b"", BODY + b"half"), (HEALTH, BODY + b"half")],
+    ids=["nothing", "a head", "a later head", "a body", "a later body"],
+)
+async def test_an_unfinished_request_is_given_up_while_others_stay_connected(
+    start: Start, before: bytes, part: bytes
+) -> None:
+    running = await start(routes={"/ws": echo})
+    url = f"ws://127.0.0.1:{running.installation.port}/ws"
+    async with (
+        connect(url, additional_headers=headers(running, "/ws")) as websocket,
+        calling(running.installation.port) as kept,
+        calling(running.installation.port) as slow,
+    ):
+        await websocket.recv()
+        assert b" 200 " in await kept.answer(HEALTH)
+        if before:
+            assert b" 200 " in await slow.answer(before)
+        assert await slow.answer(part) == b""
+        assert b" 200 " in await kept.answer(HEALTH)
+        await websocket.send("still here")
+        assert await websocket.recv() == "still here"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_handshake_that_never_comes_is_given_up(start: Start) -> None:
+    running = await start()
+    async with calling(running.installation.tls_port) as silent:
+        assert await silent.answer() == b""
+
+
+@pytest.mark.usefixtures("strangers")
+async def test_large_bodies_of_strangers_are_refused_where_memory_is_taken(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "LARGE_BODIES_OF_ONE_PEER", 1_500_000)
+    running = await start()
+    part = BODY + b" " * 300_000
+    async with calling(running.installation.port) as first:
+        first.send(part)
+
+        async def refused() -> bool:
+            async with calling(running.installation.port) as second:
+                second.send(part)
+                return b" 503 " in await second.answer(b" " * 700_000)
+
+        async def read_to_its_end() -> bool:
+            async with calling(running.installation.port) as second:
+                second.send(part)
+                return (await second.answer(b" " * 700_000)).startswith(b"HTTP/1.1 4")
+
+        await eventually(refused)
+        await first.close()
+        await eventually(read_to_its_end)

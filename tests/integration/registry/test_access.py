@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from longshore.base import admission
 from longshore.base.ids import RandomIds
 from longshore.images import tokens
 from longshore.model.principal import root
@@ -236,3 +237,18 @@ def start_patch(registry: RunningRegistry, location: str, length: int) -> Iterat
         )
         secure.sendall(head.encode())
         yield secure
+
+
+def test_client_that_never_ends_its_head_is_cut(
+    registry: RunningRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "PATIENCE_SECONDS", 0.3)
+    trust = ssl.create_default_context(cafile=str(registry.authority.certificate_path))
+    trust.check_hostname = False
+    port = registry.installation.registry_port
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+        trust.wrap_socket(plain) as client,
+    ):
+        client.sendall(b"GET /v2/ HTTP/1.1\r\nHost:")
+        assert client.recv(1) == b""
