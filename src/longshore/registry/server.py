@@ -9,13 +9,12 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
-import msgspec
 from starlette.applications import Starlette
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from longshore.awsapi.model import DATA
+from longshore.awsapi.regions import regions_of_aws
 from longshore.base.admission import (
     PROGRESS_BYTES,
     Admission,
@@ -119,22 +118,6 @@ def certificate_names(installation: Installation) -> tuple[list[str], list[str]]
     regions = {installation.region, *regions_of_aws()}
     names = [f"*.dkr.ecr.{region}.{installation.domain}" for region in sorted(regions)]
     return [*names, "localhost"], ["127.0.0.1", "::1"]
-
-
-class _Partition(msgspec.Struct, frozen=True):
-    id: str
-    regions: dict[str, msgspec.Raw]
-
-
-class _Partitions(msgspec.Struct, frozen=True):
-    partitions: list[_Partition]
-
-
-def regions_of_aws() -> list[str]:
-    """Every region of the `aws` partition, from botocore's data."""
-    told = msgspec.json.decode((DATA / "partitions.json").read_bytes(), type=_Partitions)
-    (own,) = [partition for partition in told.partitions if partition.id == "aws"]
-    return [region for region in own.regions if region != "aws-global"]
 
 
 class BoundedProtocol(HttpToolsProtocol):
