@@ -16,12 +16,14 @@ from typing import cast
 import dns.exception
 import dns.flags
 import dns.message
+import dns.opcode
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
+from longshore.base.admission import Admission
 from longshore.base.installation import Installation
 from longshore.base.logs import logger
 from longshore.fabric.interface import Fabric
@@ -36,6 +38,10 @@ TTL_SECONDS = 10
 UPSTREAM_SECONDS = 2.0
 QUERIES_AT_ONCE = 256
 IDLE_SECONDS = 30.0
+MOST_STREAMS_OF_ONE_PEER = 16
+MOST_STREAMS = 256
+"""TCP connections at a time, of all VPCs: the agent has other files to open."""
+TRANSFERS = frozenset({dns.rdatatype.AXFR, dns.rdatatype.IXFR})
 PRIVATE_NAME = re.compile(
     r"ip-(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.(?:ec2|[a-z0-9-]+\.compute)\.internal"
 )
@@ -72,6 +78,10 @@ class Resolver:
         if message.flags & dns.flags.QR or len(message.question) != 1:
             return None
         question = message.question[0]
+        if message.opcode() != dns.opcode.QUERY:
+            return _failure(message, dns.rcode.NOTIMP)
+        if question.rdtype in TRANSFERS:
+            return _failure(message, dns.rcode.REFUSED)
         addresses = self.known(vpc, question.name.to_text(omit_final_dot=True).lower())
         if addresses is None:
             return await self._forward(message, query, stream=stream)
@@ -98,9 +108,13 @@ class Resolver:
             with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                 async with asyncio.timeout(UPSTREAM_SECONDS):
                     return await ask(server, query)
-        response = dns.message.make_response(message, recursion_available=True)
-        response.set_rcode(dns.rcode.SERVFAIL)
-        return response.to_wire()
+        return _failure(message, dns.rcode.SERVFAIL)
+
+
+def _failure(message: dns.message.Message, code: dns.rcode.Rcode) -> bytes:
+    response = dns.message.make_response(message, recursion_available=True)
+    response.set_rcode(code)
+    return response.to_wire()
 
 
 def private_address(vpc: Vpc, name: str) -> Sequence[str] | None:
@@ -168,6 +182,7 @@ async def _read_message(reader: asyncio.StreamReader) -> bytes:
 async def run_resolvers(fabric: Fabric, resolver: Resolver) -> None:
     """Serve every VPC of the fabric that has a resolver, until cancelled."""
     serving: dict[tuple[str, str, int], asyncio.Task[None]] = {}
+    admission = Admission(MOST_STREAMS, MOST_STREAMS_OF_ONE_PEER)
     async with asyncio.TaskGroup() as group:
         while True:
             wanted = {
@@ -179,7 +194,7 @@ async def run_resolvers(fabric: Fabric, resolver: Resolver) -> None:
                 serving.pop(key).cancel()
             for key, vpc in wanted.items():
                 if key not in serving or serving[key].done():
-                    serving[key] = group.create_task(_serve(fabric, resolver, vpc))
+                    serving[key] = group.create_task(_serve(fabric, resolver, admission, vpc))
             await fabric.changed()
 
 
@@ -191,13 +206,25 @@ def router_identity(fabric: Fabric, vpc_id: str) -> int:
         return 0
 
 
-async def _serve(fabric: Fabric, resolver: Resolver, vpc: Vpc) -> None:
+async def _serve(fabric: Fabric, resolver: Resolver, admission: Admission, vpc: Vpc) -> None:
     """Answer in one VPC until cancelled."""
 
     async def answer(query: bytes, stream: bool) -> bytes | None:
         # As the VPC is now: its ranges may have grown since.
         current = next((found for found in fabric.network.vpcs if found.id == vpc.id), vpc)
         return await resolver.answer(current, query, stream=stream)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # VPCs may have the same addresses.
+        left = admission.admit(f"{vpc.id} {(writer.get_extra_info('peername') or ('',))[0]}")
+        if left is None:
+            writer.transport.abort()
+            return
+        try:
+            await _serve_stream(answer, reader, writer)
+        finally:
+            writer.transport.abort()
+            left()
 
     loop = asyncio.get_running_loop()
     router = fabric.router(vpc.id)
@@ -219,9 +246,7 @@ async def _serve(fabric: Fabric, resolver: Resolver, vpc: Vpc) -> None:
                 )
                 stack.callback(transport.close)
             else:
-                server = await asyncio.start_server(
-                    lambda reader, writer: _serve_stream(answer, reader, writer), sock=listener
-                )
+                server = await asyncio.start_server(serve, sock=listener)
                 stack.callback(server.close)
         await asyncio.Event().wait()
 
@@ -270,6 +295,9 @@ async def _serve_stream(
             response = await answer(query, True)
             if response is None:
                 break
-            writer.write(len(response).to_bytes(2, "big") + response)
-            await writer.drain()
-    writer.close()
+            async with asyncio.timeout(IDLE_SECONDS):
+                writer.write(len(response).to_bytes(2, "big") + response)
+                await writer.drain()
+        writer.close()
+        async with asyncio.timeout(IDLE_SECONDS):
+            await writer.wait_closed()

@@ -1,22 +1,25 @@
 """DNS inside a VPC."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
 
 import dns.message
+import dns.opcode
 import dns.query
 import dns.rcode
 import pytest
 from integration.fabric.fabric_builder import Builder
 from integration.fabric.fabric_traffic import open_socket
 
+from longshore.base.installation import Installation
 from longshore.fabric.kernel import KernelFabric
 from longshore.fabric.names import API_ADDRESS, DNS_ADDRESS
-from longshore.fabric.resolver import Resolver, run_resolvers
-from longshore.model.network import Network
+from longshore.fabric.resolver import MOST_STREAMS_OF_ONE_PEER, Resolver, run_resolvers
+from longshore.model.network import Network, Vpc
 from longshore.testing.wait import eventually
 
 RESOLVER = "10.0.0.2"
@@ -120,3 +123,45 @@ async def test_names_are_known_again_in_a_router_that_was_made_anew(
             return False
 
     await eventually(answered)
+
+
+@pytest.mark.parametrize(
+    ("kind", "opcode", "code"),
+    [
+        ("AXFR", dns.opcode.QUERY, dns.rcode.REFUSED),
+        ("IXFR", dns.opcode.QUERY, dns.rcode.REFUSED),
+        ("SOA", dns.opcode.UPDATE, dns.rcode.NOTIMP),
+        ("SOA", dns.opcode.NOTIFY, dns.rcode.NOTIMP),
+    ],
+)
+async def test_what_is_no_plain_query_is_neither_answered_nor_passed_on(
+    tmp_path: Path, kind: str, opcode: dns.opcode.Opcode, code: dns.rcode.Rcode
+) -> None:
+    def servers() -> list[str]:
+        raise AssertionError("it was passed on")
+
+    query = dns.message.make_query("www.example.com", kind)
+    query.set_opcode(opcode)
+    resolver = Resolver(Installation(data_dir=tmp_path), servers=servers)
+    vpc = Vpc(id="vpc-1", cidrs=("10.0.0.0/16",))
+    answer = await resolver.answer(vpc, query.to_wire(), stream=True)
+    assert answer is not None
+    assert dns.message.from_wire(answer).rcode() == code
+
+
+async def test_one_container_cannot_hold_more_than_some_connections(inside: Path) -> None:
+    async def connected() -> bool:
+        try:
+            return bool(
+                await asyncio.to_thread(ask, inside, "db.shop.internal", RESOLVER, "A", tcp=True)
+            )
+        except (OSError, EOFError):
+            return False
+
+    await eventually(connected)
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST_STREAMS_OF_ONE_PEER):
+            client = stack.enter_context(open_socket(inside, socket.SOCK_STREAM))
+            await asyncio.to_thread(client.connect, (RESOLVER, 53))
+        assert not await connected()
+    await eventually(connected)
