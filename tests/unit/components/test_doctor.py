@@ -1,10 +1,19 @@
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from longshore.components import COMPONENTS, State
 from longshore.components.doctor import Finding, Level, judgement, render
-from longshore.components.doctor.facts import CAP_SYS_RESOURCE, Machine, capabilities, cgroups
+from longshore.components.doctor import facts as looking
+from longshore.components.doctor.facts import (
+    CAP_SYS_RESOURCE,
+    Machine,
+    can_hand_down,
+    capabilities,
+    cgroups,
+)
 from longshore.components.doctor.kernel import FEATURES, Attempt
 
 HYBRID = """\
@@ -46,6 +55,7 @@ def test_good_machine_has_nothing_to_mend():
         ({"cgroup_version": 0, "controllers": frozenset()}, "cgroups", Level.FAIL),
         ({"controllers": frozenset({"cpu", "pids"})}, "cgroups", Level.FAIL),
         ({"cgroup_writable": False}, "cgroups", Level.FAIL),
+        ({"cgroup_busy": True}, "cgroups", Level.FAIL),
         ({"ports_taken": (4567,)}, "ports", Level.FAIL),
         ({"ports_taken": (4567,), "running_here": True}, "ports", Level.OK),
         ({"disk_free": 5 << 30}, "disk", Level.WARN),
@@ -92,6 +102,24 @@ def test_controllers_of_the_hybrid_layout_are_version_one():
 
 def test_machine_without_cgroups_has_none():
     assert cgroups("proc /proc proc rw 0 0\n") == (0, frozenset())
+
+
+def test_controllers_tried_are_off_again_and_those_that_were_on_stay(tmp_path, monkeypatch):
+    (tmp_path / "cgroup.subtree_control").write_text("cpuset cpu")
+    written = []
+    monkeypatch.setattr(looking, "_switch", lambda _, sign, names: written.append((sign, names)))
+    assert can_hand_down(tmp_path)
+    assert written == [("+", ["memory", "pids"]), ("-", ["memory", "pids"])]
+
+
+def test_top_cgroup_with_processes_is_found_by_the_kernels_refusal(tmp_path, monkeypatch):
+    (tmp_path / "cgroup.subtree_control").write_text("")
+
+    def refuse(*_):
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(looking, "_switch", refuse)
+    assert not can_hand_down(tmp_path)
 
 
 def test_capabilities_are_the_effective_ones():

@@ -1,6 +1,7 @@
 """Looking at the machine: facts without a verdict."""
 
 import ctypes
+import errno
 import os
 import platform
 import shutil
@@ -32,6 +33,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_version: int = 2
     controllers: frozenset[str] = frozenset(CONTROLLERS)
     cgroup_writable: bool = True
+    cgroup_busy: bool = False
+    """Whether processes in the top cgroup keep it from giving those below controllers (v2)."""
     ports: tuple[int, ...] = (4566, 4567, 4568)
     ports_taken: tuple[int, ...] = ()
     running_here: bool = False
@@ -58,6 +61,7 @@ def gather(data_dir: Path, ports: Sequence[int], address: str) -> Machine:
         cgroup_version=cgroup_version,
         controllers=controllers,
         cgroup_writable=_can_make_cgroup(cgroup_version),
+        cgroup_busy=cgroup_version == 2 and not can_hand_down(CGROUP_ROOT),
         ports=tuple(ports),
         ports_taken=tuple(port for port in ports if _taken(address, port)),
         running_here=_running(data_dir),
@@ -105,6 +109,24 @@ def _can_make_cgroup(version: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def can_hand_down(top: Path) -> bool:
+    """Whether cgroups below `top` can have controllers (v2); what was not on is off again."""
+    control = top / "cgroup.subtree_control"
+    try:
+        missing = [name for name in CONTROLLERS if name not in control.read_text().split()]
+        if missing:
+            _switch(control, "+", missing)
+            _switch(control, "-", missing)
+    except OSError as error:
+        # Any other error is another lack, and told as that.
+        return error.errno != errno.EBUSY
+    return True
+
+
+def _switch(control: Path, sign: str, names: Sequence[str]) -> None:
+    control.write_text(" ".join(f"{sign}{name}" for name in names))
 
 
 def _taken(address: str, port: int) -> bool:

@@ -96,6 +96,15 @@ def cgroups(machine: Machine) -> Iterator[Finding]:
             f"version {machine.cgroup_version}, but read-only: tasks cannot be limited",
             "mount -o remount,rw /sys/fs/cgroup",
         )
+    elif machine.cgroup_busy:
+        yield Finding(
+            "cgroups",
+            Level.FAIL,
+            "version 2, but processes lie in its top cgroup, as in containers: tasks cannot be "
+            "limited",
+            "mkdir -p /sys/fs/cgroup/init; for pid in $(cat /sys/fs/cgroup/cgroup.procs); do "
+            "echo $pid > /sys/fs/cgroup/init/cgroup.procs; done",
+        )
     else:
         yield Finding("cgroups", Level.OK, f"version {machine.cgroup_version}, with limits")
 

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from longshore.runtime.interface import Limits, Statistics
+from longshore.runtime.interface import Limits, RuntimeFailure, Statistics
 
 ROOT = Path("/sys/fs/cgroup")
 VERSION_1 = ("cpu", "cpuacct", "memory", "pids", "freezer", "devices", "blkio", "systemd")
+VERSION_2 = ("cpu", "memory", "pids")
 CPU_PERIOD = 100_000
 LEAVE_SECONDS = 5.0
 NO_LIMIT = 2**60
@@ -29,7 +30,10 @@ class Cgroups:
         return f"{self.top}/{sandbox_id}"
 
     def make(self, path: str, limits: Limits) -> None:
-        """A cgroup with these limits; nothing changes where it is there with the same."""
+        """A cgroup with these limits; nothing changes where it is there with the same.
+
+        Raises RuntimeFailure where the kernel does not let it have them.
+        """
         if self.version == 2:
             self._make_unified(path, limits)
             return
@@ -42,10 +46,10 @@ class Cgroups:
     def _make_unified(self, path: str, limits: Limits) -> None:
         directory = self._root
         for part in path.strip("/").split("/"):
-            _write(directory / "cgroup.subtree_control", "+cpu +memory +pids")
+            _hand_down(directory)
             directory /= part
             directory.mkdir(exist_ok=True)
-        _write(directory / "cgroup.subtree_control", "+cpu +memory +pids")
+        _hand_down(directory)
         for file, value in _version_2_limits(limits).items():
             _write(directory / file, value)
 
@@ -107,10 +111,13 @@ class Cgroups:
     def _statistics_2(self, path: str) -> Statistics:
         directory = self._root / path.strip("/")
         inactive = int(_fields(directory / "memory.stat").get("inactive_file", "0"))
+        read, written = _block_bytes_2(directory)
         return Statistics(
             cpu_nanoseconds=int(_fields(directory / "cpu.stat").get("usage_usec", "0")) * 1000,
             memory_bytes=max(0, int((directory / "memory.current").read_text()) - inactive),
             memory_limit_bytes=self.memory(path)[1],
+            read_bytes=read,
+            written_bytes=written,
             pids=int((directory / "pids.current").read_text()),
         )
 
@@ -158,9 +165,31 @@ def _version_2_limits(limits: Limits) -> dict[str, str]:
     return found
 
 
+def _hand_down(directory: Path) -> None:
+    """Let the cgroups below `directory` have limits, and counters of block devices where it has."""
+    try:
+        _require(directory / "cgroup.subtree_control", " ".join(f"+{name}" for name in VERSION_2))
+    except OSError as error:
+        # EBUSY where processes lie in it: not in the kernel's own root, but in a container's.
+        raise RuntimeFailure(
+            "ResourceInitializationError",
+            f"cgroup: {directory} does not give controllers ({', '.join(VERSION_2)}) to those below "
+            f"it ({error.strerror}); `longshore doctor` says what mends it",
+        ) from error
+    with contextlib.suppress(OSError):
+        _require(directory / "cgroup.subtree_control", "+io")
+
+
 def _write(path: Path, value: str) -> None:
+    """Nothing is written where the kernel has no such file."""
     with contextlib.suppress(FileNotFoundError):
-        path.write_text(value)
+        _require(path, value)
+
+
+def _require(path: Path, value: str) -> None:
+    # Not to be created: that is refused with EACCES, which says nothing of what is lacking.
+    with open(os.open(path, os.O_WRONLY | os.O_TRUNC), "w") as file:
+        file.write(value)
 
 
 def _fields(path: Path) -> dict[str, str]:
@@ -169,7 +198,8 @@ def _fields(path: Path) -> dict[str, str]:
         lines = path.read_text().splitlines()
     except OSError:
         return {}
-    return dict(line.split(maxsplit=1) for line in lines if " " in line)
+    # A block device without counters has a line of its name alone.
+    return dict(line.split(maxsplit=1) for line in lines if " " in line.strip())
 
 
 def _block_bytes(directory: Path) -> tuple[int, int]:
@@ -180,6 +210,17 @@ def _block_bytes(directory: Path) -> tuple[int, int]:
         if len(parts) == 3 and parts[1] in totals:
             totals[parts[1]] += int(parts[2])
     return totals["Read"], totals["Write"]
+
+
+def _block_bytes_2(directory: Path) -> tuple[int, int]:
+    """The same on version 2, of lines `8:0 rbytes=1 wbytes=2 …`; zeros without controller."""
+    totals = {"rbytes": 0, "wbytes": 0}
+    for counters in _fields(directory / "io.stat").values():
+        for counter in counters.split():
+            name, _, value = counter.partition("=")
+            if name in totals:
+                totals[name] += int(value)
+    return totals["rbytes"], totals["wbytes"]
 
 
 def _remove_tree(directory: Path) -> None:
