@@ -173,7 +173,7 @@ def _hand_down(directory: Path) -> None:
         # EBUSY where processes lie in it: not in the kernel's own root, but in a container's.
         raise RuntimeFailure(
             "ResourceInitializationError",
-            f"cgroup: {directory} does not give controllers ({', '.join(VERSION_2)}) to those below "
+            f"cgroup: {directory} gives no controllers ({', '.join(VERSION_2)}) to those below "
             f"it ({error.strerror}); `longshore doctor` says what mends it",
         ) from error
     with contextlib.suppress(OSError):
