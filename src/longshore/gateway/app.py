@@ -82,9 +82,9 @@ class ApiPath:
         assert exchange.response is not None
         return exchange.response
 
-    def who(self, request: HttpRequest) -> tuple[Principal, str]:
+    def who(self, request: HttpRequest, service: str) -> tuple[Principal, str]:
         """Who signed a request that is not on the path (a websocket's), and for which region."""
-        return self.authenticate.anyone(request, self._clock.now())
+        return self.authenticate.anyone(request, service, self._clock.now())
 
     def _as_aws_error(self, error: Exception, exchange: Exchange) -> AwsError:
         if isinstance(error, AwsError):

@@ -12,6 +12,7 @@ from longshore.base.installation import Installation
 from longshore.base.logs import logger
 from longshore.gateway.app import ApiPath
 from longshore.gateway.exchange import Reset
+from longshore.gateway.handlers.origin import is_foreign
 from longshore.model.errors import AwsError
 from longshore.model.principal import Principal
 
@@ -25,6 +26,8 @@ LONGEST_BODY = 16 * 1024 * 1024
 CALLER = "longshore.caller"
 REGION = "longshore.region"
 OWN = "/_longshore/"
+WEBSOCKETS_OF = "ecs"
+"""The service that agents sign for, on both of their connections."""
 TEXT = ("content-type", "text/plain; charset=utf-8")
 JSON = ("content-type", "application/json")
 POLICY_VIOLATION = 1008
@@ -59,6 +62,7 @@ class Application:
         self._metrics = metrics
         self._routes = sorted(routes.items(), key=lambda route: -len(route[0]))
         self._reset = reset
+        self._open = installation.auth == "open"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -84,6 +88,8 @@ class Application:
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request that is not a handed-in route's."""
+        if self._open and is_foreign(request.headers):
+            return foreign()
         if request.path.startswith(OWN):
             return await self._own(request)
         return await self._path.answer(request)
@@ -100,7 +106,7 @@ class Application:
                 return HttpResponse(200, [JSON], self._health())
             case "GET", "metrics":
                 return HttpResponse(200, [TEXT], generate_latest(self._metrics))
-            case "POST", "reset" if self._installation.auth == "open" and self._reset is not None:
+            case "POST", "reset" if self._open and self._reset is not None:
                 await self._reset()
                 return HttpResponse(200, [JSON], b"{}")
             case _:
@@ -124,7 +130,9 @@ class Application:
 
     def _websocket_caller(self, scope: Scope) -> tuple[Principal, str]:
         request = request_of({**scope, "method": "GET"}, b"")
-        return self._path.who(request)
+        if self._open and is_foreign(request.headers):
+            raise AwsError("AccessDenied", "This is another site's page.", 403)
+        return self._path.who(request, WEBSOCKETS_OF)
 
 
 def request_of(scope: Scope, body: bytes) -> HttpRequest:
@@ -172,6 +180,12 @@ def too_large() -> HttpResponse:
     """What the endpoint says to a body over the limit, as AWS's front ends do."""
     body = b'{"__type":"RequestEntityTooLargeException","message":"Request size exceeded limit"}'
     return HttpResponse(413, [JSON, ("connection", "close")], body)
+
+
+def foreign() -> HttpResponse:
+    """What a browser gets that sends another site's request to an endpoint that takes any key."""
+    body = b'{"__type":"AccessDenied","message":"Requests of other sites\' pages are refused."}'
+    return HttpResponse(403, [JSON], body)
 
 
 def busy() -> HttpResponse:

@@ -343,6 +343,45 @@ async def test_reset_is_offered_with_auth_open_alone(start: Start) -> None:
     assert calls == ["reset"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site",
+        "Origin: https://example.com",
+        "Origin: http://localhost:3000",
+        "Origin: http://[",
+        "Origin: null",
+    ],
+)
+async def test_another_sites_page_can_neither_reset_nor_call_though_auth_is_open(
+    start: Start, line: str
+) -> None:
+    calls: list[str] = []
+
+    async def reset() -> None:
+        calls.append("reset")
+
+    running = await start(auth="open", reset=reset)
+    form = b"Action=GetCallerIdentity&Version=2011-06-15"
+    for path, body in (("/_longshore/reset", b""), ("/", form)):
+        head = (
+            f"POST {path} HTTP/1.1\nHost: localhost:4566\n{line}\nContent-Length: {len(body)}\n"
+            "Content-Type: application/x-www-form-urlencoded"
+        )
+        assert b" 403 " in await raw(running, head, body)
+        own = head.replace(line, "Origin: http://localhost:4566\nSec-Fetch-Site: same-origin")
+        assert b" 200 " in await raw(running, own, body)
+    assert calls == ["reset"]
+
+
+async def test_page_of_a_name_that_only_resolves_to_this_machine_is_another_sites(
+    start: Start,
+) -> None:
+    head = "GET /_longshore/health HTTP/1.1\nHost: evil.test:4566\nOrigin: http://evil.test:4566"
+    assert b" 403 " in await raw(await start(auth="open"), head)
+
+
 async def test_health_and_metrics_answer_without_a_signature(start: Start) -> None:
     running = await start()
     assert b" 200 " in await raw(running, "GET /_longshore/health HTTP/1.1\nHost: x")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from longshore.awsapi.signing import Keys, sign
 from longshore.testing.gateway import Running, Start
@@ -25,7 +26,9 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.send", "text": message["text"]})
 
 
-def headers(running: Running, path: str, secret: str = SECRET) -> dict[str, str]:
+def headers(
+    running: Running, path: str, secret: str = SECRET, service: str = "ecs"
+) -> dict[str, str]:
     signed = sign(
         Keys(KEY_ID, secret),
         method="GET",
@@ -33,7 +36,7 @@ def headers(running: Running, path: str, secret: str = SECRET) -> dict[str, str]
         headers={},
         body=b"",
         region="eu-west-1",
-        service="ecs",
+        service=service,
         now=time.time(),
     )
     del signed["host"]
@@ -61,6 +64,26 @@ async def test_a_websocket_with_no_or_a_wrong_signature_is_refused(
         with pytest.raises(InvalidStatus) as caught:
             await connect(url, additional_headers=sent)
     assert caught.value.response.status_code == 403
+
+
+async def test_a_websocket_signed_for_another_service_is_refused(start: Start) -> None:
+    running = await start(routes={"/ws": echo})
+    url = f"ws://127.0.0.1:{running.installation.port}/ws"
+    async with asyncio.timeout(10):
+        with pytest.raises(InvalidStatus):
+            await connect(url, additional_headers=headers(running, "/ws", service="s3"))
+
+
+async def test_a_websocket_of_another_sites_page_is_refused_though_auth_is_open(
+    start: Start,
+) -> None:
+    running = await start(auth="open", routes={"/ws": echo})
+    url = f"ws://127.0.0.1:{running.installation.port}/ws"
+    async with asyncio.timeout(10):
+        with pytest.raises(InvalidStatus):
+            await connect(url, origin=Origin("https://example.com"))
+        async with connect(url) as websocket:
+            assert await websocket.recv()
 
 
 async def test_a_websocket_to_no_route_is_refused(start: Start) -> None:

@@ -38,7 +38,8 @@ class Authenticate:
         if signed is None:
             self._admit_anonymous(exchange)
             return
-        self._check_scope(signed, exchange)
+        assert exchange.api is not None
+        _check_service(signed, exchange.api.model.metadata.scope_name)
         exchange.principal = self.caller(signed, exchange.request, exchange.now)
 
     def _admit_anonymous(self, exchange: Exchange) -> None:
@@ -54,23 +55,15 @@ class Authenticate:
                 "SignatureDoesNotMatch", "Credential should be scoped to a valid region. "
             )
 
-    def _check_scope(self, signed: Signed, exchange: Exchange) -> None:
-        assert exchange.api is not None
-        name = exchange.api.model.metadata.scope_name
-        if signed.service != name:
-            raise AwsError(
-                "SignatureDoesNotMatch",
-                f"Credential should be scoped to correct service: '{name}'. ",
-            )
-
-    def anyone(self, request: HttpRequest, now: float) -> tuple[Principal, str]:
-        """The principal and the region of a signed request to any service."""
+    def anyone(self, request: HttpRequest, service: str, now: float) -> tuple[Principal, str]:
+        """The principal and the region of a request, no call, that is signed for a service."""
         if self._open:
             return self._root, self._region
         signed = read_signature(request)
         if signed is None:
             raise AwsError("MissingAuthenticationToken", "Missing Authentication Token", 403)
         self._check_region(signed)
+        _check_service(signed, service)
         return self.caller(signed, request, now), signed.region
 
     def caller(self, signed: Signed, request: HttpRequest, now: float) -> Principal:
@@ -84,6 +77,14 @@ class Authenticate:
         if is_chunked(request):
             open_chunks(request, (signed, seed, credential.secret_access_key))
         return credential.principal
+
+
+def _check_service(signed: Signed, service: str) -> None:
+    if signed.service != service:
+        raise AwsError(
+            "SignatureDoesNotMatch",
+            f"Credential should be scoped to correct service: '{service}'. ",
+        )
 
 
 ANONYMOUS = Principal(account="", arn="*", user_id="anonymous", kind="anonymous")
