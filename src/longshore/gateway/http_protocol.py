@@ -288,17 +288,17 @@ class ApiCycle:
     async def run_asgi(self, app: object) -> None:
         """Answer, in one write; uvicorn's name for it."""
         try:
-            self._send(await self._response())
+            if self._refused or len(self._body) > LONGEST_BODY or not self.fits():
+                self.keep_alive = False
+                response = busy() if self._refused else too_large()
+            else:
+                self._request.body = bytes(self._body)
+                self._body.clear()
+                response = await self._answered()
+            self._send(response)
         finally:
-            self.forget()
-
-    async def _response(self) -> HttpResponse:
-        if self._refused or self.size > LONGEST_BODY or not self.fits():
-            self.keep_alive = False
-            return busy() if self._refused else too_large()
-        self._request.body = bytes(self._body)
-        self._body.clear()
-        return await self._answered()
+            if self._taken:
+                self.forget()
 
     async def _answered(self) -> HttpResponse:
         try:
