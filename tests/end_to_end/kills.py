@@ -10,6 +10,7 @@ from botocore.exceptions import ConnectionError, HTTPClientError
 from longshore.testing.wait import wait_until
 
 BACK_SECONDS = 60
+HELD_SECONDS = 1
 
 
 def patiently(call, **arguments):
@@ -47,8 +48,7 @@ def kill_agent_before_it_hears(longshore, size):
 
     Return once its successor has been started.
     """
-    with hold(longshore, "control-plane"):
-        await_request(longshore, size)
+    with hold_before_request(longshore, size):
         agent = longshore.pid("agent")
         os.kill(agent, signal.SIGSTOP)
     of_agent = f"pid={agent},"
@@ -61,26 +61,29 @@ def kill_control_plane_before_it_reads(longshore, size):
 
     Return once its successor has been started.
     """
-    with hold(longshore, "control-plane"):
-        await_request(longshore, size)
+    with hold_before_request(longshore, size):
         kill(longshore, "control-plane")
 
 
 @contextlib.contextmanager
-def hold(longshore, process):
-    """One of the processes stands still inside of the block."""
-    pid = longshore.pid(process)
-    os.kill(pid, signal.SIGSTOP)
+def hold_before_request(longshore, size):
+    """The control plane stands still inside of the block, a request of `size` bytes unread."""
+    pid = longshore.pid("control-plane")
+
+    def caught():
+        os.kill(pid, signal.SIGSTOP)
+        with contextlib.suppress(AssertionError):
+            return wait_until(lambda: _queued(longshore, "sport") >= size, HELD_SECONDS)
+        # It had read all that was sent; more comes only when that is answered.
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+    wait_until(caught, 20, "a request waits")
     try:
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-
-
-def await_request(longshore, size):
-    """Return when so many bytes of one connection wait for a control plane that stands still."""
-    wait_until(lambda: _queued(longshore, "sport") >= size, 10, "a request waits")
 
 
 def _queued(longshore, end, owner=""):

@@ -37,7 +37,7 @@ number=0
 while [ $number -lt {LINES} ]; do
   echo "out $number"; echo "err $number" >&2
   number=$((number + 1))
-  [ $((number % 10)) -ne 0 ] || sleep 0.03
+  [ $((number % 10)) -ne 0 ] || sleep 0.05
 done
 """
 TALKATIVE = """
