@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ConnectionError, HTTPClientError
-from end_to_end.cloud import Cloud
+from end_to_end.cloud import Cloud, awslogs
+from end_to_end.traces import traces
 
-from longshore.fabric.names import namespace_prefix
+from longshore.components import locate
+from longshore.runtime.containerd import daemon
 from longshore.testing.images import busybox_files
 from longshore.testing.longshore import RunningLongshore
 from longshore.testing.wait import wait_until
@@ -23,7 +25,8 @@ FARGATE_EVERY = 8
 AT_ONCE = 12
 VICTIMS = ("control-plane", "agent", "containerd")
 SECONDS = 240
-LIVE = "trap 'exit 0' TERM; echo started >> /marks/$MARK; sleep 9999 & wait"
+LOG_GROUP = "/killed"
+LIVE = "trap 'exit 0' TERM; echo started | tee -a /marks/$MARK; sleep 9999 & wait"
 
 
 @pytest.fixture
@@ -34,11 +37,12 @@ def killed(tmp_path):
 
 
 class Assassin:
-    """Kills one of the processes at random moments, again and again once all are back."""
+    """Kills one of the processes at random moments, `kills` times, each once all are back."""
 
-    def __init__(self, longshore, cloud, seed):
+    def __init__(self, longshore, cloud, kills, seed):
         self._longshore = longshore
         self._cloud = cloud
+        self._most = kills
         self._random = random.Random(seed)
         self._ending = threading.Event()
         self._pool = ThreadPoolExecutor(1)
@@ -53,7 +57,9 @@ class Assassin:
         self._work.result()
 
     def _run(self):
-        while not self._ending.wait(self._random.uniform(0.0, 2.0)):
+        while sum(self.kills.values()) < self._most:
+            if self._ending.wait(self._random.uniform(0.0, 2.0)):
+                return
             victim = min(VICTIMS, key=lambda name: (self.kills[name], self._random.random()))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._longshore.pid(victim), signal.SIGKILL)
@@ -125,9 +131,10 @@ def definitions_of(cloud, marks):
     mounted = {"mountPoints": [{"sourceVolume": "marks", "containerPath": "/marks"}]}
     volumes = [{"name": "marks", "host": {"sourcePath": str(marks)}}]
     kept = {"name": "marks", "host": {}}
+    logged = {"logConfiguration": awslogs(LOG_GROUP)}
     return {
         "EC2": cloud.definition("on-host", [container | mounted], fargate=False, volumes=volumes),
-        "FARGATE": cloud.definition("on-fargate", [container | mounted], volumes=[kept]),
+        "FARGATE": cloud.definition("on-fargate", [container | mounted | logged], volumes=[kept]),
     }
 
 
@@ -139,47 +146,83 @@ def test_nothing_is_lost_doubled_or_leaked_when_processes_are_killed_amid_launch
     marks.mkdir()
     definitions = definitions_of(cloud, marks)
     subnets = cloud.default_subnets()[:1]
+    first = [launch(cloud, definitions, subnets, LAUNCHES + more) for more in range(2)]
+    run_and_end(cloud, first)
+    before = left_behind(killed, cloud)
 
-    with Assassin(killed, cloud, seed=7) as assassin, ThreadPoolExecutor(AT_ONCE) as pool:
+    with Assassin(killed, cloud, 30, seed=7) as launching, ThreadPoolExecutor(AT_ONCE) as pool:
         arns = list(pool.map(lambda n: launch(cloud, definitions, subnets, n), range(LAUNCHES)))
         assert len(set(arns)) == LAUNCHES
         wait_until(lambda: all_are(cloud, arns, "RUNNING"), SECONDS, "every task is RUNNING")
-        early, late = arns[: LAUNCHES // 2], arns[LAUNCHES // 2 :]
+    early, late = arns[: LAUNCHES // 2], arns[LAUNCHES // 2 :]
+    with Assassin(killed, cloud, 15, seed=8) as stopping, ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda arn: patiently(cloud.ecs.stop_task, task=arn), early))
         wait_until(lambda: all_are(cloud, early, "STOPPED"), SECONDS, "half of them are STOPPED")
 
-    assert all(assassin.kills.values()), assassin.kills
+    assert all(launching.kills.values()), launching.kills
+    assert sum(stopping.kills.values()), stopping.kills
     assert all_are(cloud, late, "RUNNING")
     on_host = [number for number in range(LAUNCHES) if number % FARGATE_EVERY]
     starts = {number: (marks / str(number)).read_text() for number in on_host}
     assert starts == dict.fromkeys(on_host, "started\n")
+    on_fargate = sorted(a.rpartition("/")[2] for a in (first[0], *arns[::FARGATE_EVERY]))
+    wait_until(lambda: fargate_starts(cloud) == on_fargate, 30, "each started once on Fargate")
 
     for arn in late:
         patiently(cloud.ecs.stop_task, task=arn)
     wait_until(lambda: all_are(cloud, late, "STOPPED"), SECONDS, "the rest are STOPPED")
-    wait_until(lambda: not leaks(killed, cloud), 30, "nothing is left of them")
+    wait_until(lambda: left_behind(killed, cloud) == before, 30, "nothing is left of them")
 
 
-def leaks(longshore, cloud):
-    """What ended tasks have left behind: addresses, namespaces, mounts, processes, files."""
+def run_and_end(cloud, arns):
+    """What the first tasks make stays: folders of runc and runsc, a cgroup for all of them."""
+    wait_until(lambda: all_are(cloud, arns, "RUNNING"), SECONDS, "the first tasks run")
+    for arn in arns:
+        cloud.ecs.stop_task(task=arn)
+    wait_until(lambda: all_are(cloud, arns, "STOPPED"), SECONDS, "the first tasks have ended")
+
+
+def fargate_starts(cloud):
+    """Ids of the tasks on Fargate, each as often as it said that it had started."""
+    pages = cloud.logs.get_paginator("filter_log_events").paginate(logGroupName=LOG_GROUP)
+    events = [event for page in pages for event in page["events"]]
+    return sorted(event["logStreamName"].rpartition("/")[2] for event in events)
+
+
+def left_behind(longshore, cloud):
+    """What tasks hold: addresses, room, namespaces, mounts, rules, routes, processes, files."""
     installation = longshore.installation
     filters = [{"Name": "interface-type", "Values": ["interface"]}]
     interfaces = patiently(cloud.ec2.describe_network_interfaces, Filters=filters)
-    prefix = namespace_prefix(installation.id)
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    arns = patiently(cloud.ecs.list_container_instances)["containerInstanceArns"]
+    told = patiently(cloud.ecs.describe_container_instances, containerInstances=arns)
     cgroups = Path("/sys/fs/cgroup").glob(f"**/longshore-{installation.id}/*/")
-    found = {
+    return {
         "interfaces": [eni["NetworkInterfaceId"] for eni in interfaces["NetworkInterfaces"]],
-        "namespaces": [p.name for p in Path("/run/netns").glob(f"{prefix}eni-*")],
-        "mounts": [line for line in mounts if str(installation.data_dir) in line],
-        "cgroups": [str(path) for path in cgroups],
-        "processes": shims(installation),
+        "room": [each["remainingResources"] for each in told["containerInstances"]],
+        "kernel": sorted(line for line in traces(installation) if not is_a_daemon(line)),
+        "cgroups": sorted(str(path) for path in cgroups),
+        "snapshots": active_snapshots(installation),
         "work": list((installation.data_dir / "agent" / "work").glob("*")),
     }
-    return {what: left for what, left in found.items() if left}
 
 
-def shims(installation):
-    told = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
-    name = f"longshore-{installation.id}"
-    return [line for line in told.splitlines() if "shim" in line and name in line]
+def is_a_daemon(trace):
+    """Whether a line of `traces` is one of Longshore's own processes."""
+    return trace.startswith("process") and "shim" not in trace and "runsc" not in trace
+
+
+def active_snapshots(installation):
+    """Writable snapshots, as containers have them."""
+    listing = subprocess.run(
+        [
+            locate("ctr"),
+            f"--address={daemon.socket_path(installation)}",
+            f"--namespace={daemon.namespace(installation)}",
+            *("snapshots", "list"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [line for line in listing.splitlines() if line.endswith("Active")]

@@ -1,5 +1,7 @@
 """What everything in the agent works with: the host's parts, handed in once."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,10 @@ class Host:
     instance_arn: str = ""
     local_port: int = 0
     """Where the endpoints listen on the host's loopback."""
+    pulling: defaultdict[str, asyncio.Lock] = field(
+        default_factory=lambda: defaultdict(asyncio.Lock)
+    )
+    """By image reference: held while it is looked for and fetched."""
     ports_taken: set[tuple[int, str]] = field(default_factory=set)
     """(host port, protocol) of tasks on this host."""
 

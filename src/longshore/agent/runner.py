@@ -135,12 +135,16 @@ class TaskRunner:
         )
 
     def _changed(self) -> None:
-        """A container changed: keep it, tell the control plane, wake who waits."""
+        """A container changed: tell the control plane, keep it, wake who waits.
+
+        In this order: killed between the two, the agent tells the same again; the other way round
+        it would take as told what nobody had heard.
+        """
         states = {record.status for record in self.record.containers.values()}
         if self.record.status == "PENDING" and "PENDING" not in states and not self._is_over():
             self.record.status = "RUNNING"
-        self._save()
         self._reports.containers(self.record)
+        self._save()
         self._changes.tell()
 
     def _fail(self, reason: str) -> None:

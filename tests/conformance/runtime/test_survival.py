@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box
+from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_runc
 
 from longshore.runtime.containerd import daemon
 from longshore.runtime.containerd.runtime import ContainerdRuntime
@@ -49,6 +49,17 @@ async def test_containers_outlive_the_runtime_and_are_adopted_by_a_new_one(real,
     await real.runtime.signal(container_id, signal.SIGKILL)
     assert (await waiting).code == 137
     await other.close()
+
+
+@under_runc
+async def test_directory_of_a_snapshot_that_was_never_noted_is_no_obstacle(real, containerd):
+    """As a containerd leaves it that was killed between the two."""
+    home = daemon.directory(containerd.installation) / "root"
+    snapshots = home / "io.containerd.snapshotter.v1.overlayfs" / "snapshots"
+    newest = max(int(path.name) for path in snapshots.iterdir() if path.name.isdigit())
+    for number in range(newest + 1, newest + 20):
+        (snapshots / str(number) / "fs").mkdir(parents=True)
+    assert (await real.output("echo made"))[0] == "made"
 
 
 async def test_wait_goes_on_through_the_death_of_containerd(real, containerd):

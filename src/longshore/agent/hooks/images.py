@@ -41,22 +41,61 @@ class Images:
         """See `interface.Hook`."""
 
     async def _image(self, work: Work, container: acs.Container) -> Image:
-        """A digest never changes; a tag is asked for again, as Fargate does."""
-        runtime = work.host.runtime
-        known = work.record.containers[container.name].image_digest
-        here = await runtime.image(container.image)
-        if here is not None and (known == here.digest or "@sha256:" in container.image):
-            return here
-        return await _pull(work, container)
+        """One pull of an image at a time: who comes second finds it here."""
+        async with work.host.pulling[container.image]:
+            return await _here(work, container) or await _pull(work, container)
+
+
+async def _here(work: Work, container: acs.Container) -> Image | None:
+    """The image, if it is on this host as its registry has it now and the task may have it.
+
+    Longshore's own registry is asked, which costs a few milliseconds; a pull costs a hundred. Of
+    others, a digest never changes, and a tag is asked for again, as Fargate does.
+    """
+    here = await work.host.runtime.image(container.image)
+    if here is None:
+        return None
+    if _is_own(work, container):
+        return here if await _digest(work, container) == here.digest else None
+    known = work.record.containers[container.name].image_digest
+    return here if known == here.digest or "@sha256:" in container.image else None
+
+
+def _is_own(work: Work, container: acs.Container) -> bool:
+    installation = work.host.installation
+    host = container.image.partition("/")[0]
+    return host.endswith(f".{installation.domain}:{installation.registry_port}")
+
+
+async def _digest(work: Work, container: acs.Container) -> str:
+    """What the image's tag stands for in ECR; empty where the task may not know."""
+    authentication = container.registry_authentication
+    if authentication is None or authentication.ecr_auth_data is None:
+        return ""
+    data = authentication.ecr_auth_data
+    name, mark, digest = container.image.partition("/")[2].partition("@")
+    repository, _, tag = name.partition(":")
+    request = {
+        "registryId": data.registry_id,
+        "repositoryName": repository,
+        "imageIds": [{"imageDigest": digest} if mark else {"imageTag": tag or "latest"}],
+    }
+    role = work.task.execution_role_credentials if data.use_execution_role else None
+    async with work.host.client(role, data.region) as client:
+        try:
+            reply = await patiently(
+                lambda: client.call("ecr", "BatchGetImage", request), work.host.clock
+            )
+        except AwsError:
+            # The pull says it in the words that belong to it.
+            return ""
+    images = reply.get("images") or []
+    return str(images[0]["imageId"]["imageDigest"]) if images else ""
 
 
 async def _pull(work: Work, container: acs.Container) -> Image:
     """Fetch the image. A registry that cannot be reached is tried again: Longshore's own until it
     is back (it dies and comes with the control plane), others a few times, as ECS's agent does."""
-    installation = work.host.installation
-    own = container.image.partition("/")[0].endswith(
-        f".{installation.domain}:{installation.registry_port}"
-    )
     attempt = 0
     while True:
         try:
@@ -65,7 +104,7 @@ async def _pull(work: Work, container: acs.Container) -> Image:
             )
         except RegistryUnreachable:
             attempt += 1
-            if not own and attempt >= ATTEMPTS:
+            if not _is_own(work, container) and attempt >= ATTEMPTS:
                 raise
         await work.host.clock.sleep(min(RETRY_SECONDS * 2**attempt, LONGEST_WAIT_SECONDS))
 

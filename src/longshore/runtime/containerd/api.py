@@ -1,6 +1,8 @@
 """containerd's gRPC API, as far as Longshore calls it."""
 
 import asyncio
+import re
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +35,10 @@ LARGEST_DOCUMENT = 8 * 2**20
 KEPT = {"containerd.io/gc.root": "longshore"}
 """Labels of what containerd's garbage collector leaves alone: a container's snapshot comes before
 the container's record, which alone would hold it."""
+SNAPSHOTTER = "overlayfs"
+LEFTOVER = re.compile(
+    r"failed to rename: rename \S+ (?P<directory>\S+\.overlayfs/snapshots/\d+): file exists"
+)
 FINAL = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -57,6 +63,7 @@ class Containerd:
         ]
         self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=options)
         self._metadata = (("containerd-namespace", namespace),)
+        self._clearing = asyncio.Lock()
 
     async def call(
         self,
@@ -111,7 +118,9 @@ class Containerd:
         # The Go side looks the bare message name up; protobuf wants a slash before it.
         request.source.type_url = request.source.type_url.lstrip("/")
         request.destination.type_url = request.destination.type_url.lstrip("/")
-        await self.call("transfer", "Transfer", request, Empty, seconds)
+        await self._past_leftovers(
+            lambda: self.call("transfer", "Transfer", request, Empty, seconds)
+        )
 
     async def image(self, name: str) -> images_pb2.Image | None:
         request = images_pb2.GetImageRequest(name=name)
@@ -129,14 +138,35 @@ class Containerd:
             snapshotter=snapshotter, key=key, parent=parent, labels=KEPT
         )
         try:
-            answer = await self.call(
-                "snapshots", "Prepare", request, snapshots_pb2.PrepareSnapshotResponse
+            answer = await self._past_leftovers(
+                lambda: self.call(
+                    "snapshots", "Prepare", request, snapshots_pb2.PrepareSnapshotResponse
+                )
             )
         except grpc.aio.AioRpcError as error:
             if error.code() != grpc.StatusCode.ALREADY_EXISTS:
                 raise
             return await self.mounts(snapshotter, key)
         return list(answer.mounts)
+
+    async def _past_leftovers(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a snapshot. A containerd that was killed before it had noted a new one leaves its
+        directory, and gives its number again: no other snapshot will ever have it."""
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as error:
+            if not LEFTOVER.search(error.details() or ""):
+                raise
+        async with self._clearing:
+            while True:
+                try:
+                    return await call()
+                except grpc.aio.AioRpcError as error:
+                    found = LEFTOVER.search(error.details() or "")
+                    if found is None:
+                        raise
+                # As long as it is there, nobody else can have made one of this number.
+                await asyncio.to_thread(shutil.rmtree, found["directory"])
 
     async def mounts(self, snapshotter: str, key: str) -> list[Any]:
         """The mounts that make up a snapshot."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from longshore.runtime.containerd.api import Containerd
+from longshore.runtime.containerd.api import SNAPSHOTTER, Containerd
 from longshore.runtime.containerd.generated import transfer_types_pb2, types_pb2
 from longshore.runtime.interface import (
     Image,
@@ -20,7 +20,6 @@ from longshore.runtime.interface import (
     RuntimeFailure,
 )
 
-SNAPSHOTTER = "overlayfs"
 PULL_SECONDS = 3600.0
 UNREACHABLE = re.compile(
     r"connection refused|connection reset|\bEOF\b|i/o timeout|TLS handshake timeout|broken pipe"

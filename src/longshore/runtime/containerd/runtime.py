@@ -14,7 +14,7 @@ import msgspec
 from longshore.base.installation import Installation
 from longshore.base.logs import logger
 from longshore.runtime.containerd import daemon, pulling, users
-from longshore.runtime.containerd.api import Containerd
+from longshore.runtime.containerd.api import SNAPSHOTTER, Containerd
 from longshore.runtime.containerd.cgroups import Cgroups
 from longshore.runtime.containerd.generated import (
     containers_pb2,
@@ -26,7 +26,7 @@ from longshore.runtime.containerd.generated import (
 from longshore.runtime.containerd.host import device_nodes, held_capabilities
 from longshore.runtime.containerd.memory import MemoryWatch
 from longshore.runtime.containerd.processes import LOST_CODE, Processes
-from longshore.runtime.containerd.pulling import SNAPSHOTTER, Unpacked
+from longshore.runtime.containerd.pulling import Unpacked
 from longshore.runtime.containerd.spec import Host, container_spec, pause_spec
 from longshore.runtime.interface import (
     ContainerSpec,
