@@ -7,12 +7,11 @@ import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ConnectionError, HTTPClientError
 from end_to_end.cloud import Cloud, awslogs
-from end_to_end.traces import traces
+from end_to_end.traces import cgroups, traces
 
 from longshore.components import locate
 from longshore.runtime.containerd import daemon
@@ -196,12 +195,11 @@ def left_behind(longshore, cloud):
     interfaces = patiently(cloud.ec2.describe_network_interfaces, Filters=filters)
     arns = patiently(cloud.ecs.list_container_instances)["containerInstanceArns"]
     told = patiently(cloud.ecs.describe_container_instances, containerInstances=arns)
-    cgroups = Path("/sys/fs/cgroup").glob(f"**/longshore-{installation.id}/*/")
     return {
         "interfaces": [eni["NetworkInterfaceId"] for eni in interfaces["NetworkInterfaces"]],
         "room": [each["remainingResources"] for each in told["containerInstances"]],
         "kernel": sorted(line for line in traces(installation) if not is_a_daemon(line)),
-        "cgroups": sorted(str(path) for path in cgroups),
+        "cgroups": cgroups(f"longshore-{installation.id}", "*"),
         "snapshots": active_snapshots(installation),
         "work": list((installation.data_dir / "agent" / "work").glob("*")),
     }

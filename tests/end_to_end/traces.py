@@ -19,7 +19,7 @@ def traces(installation):
         *_links(f"ls{installation.id}"),
         *_lines(["nft", "list", "tables"], mark),
         *_lines(["ip", "route", "show", "table", "all"], installation.public_pool),
-        *_named(Path("/sys/fs/cgroup"), f"**/{mark}"),
+        *cgroups(mark),
         *_named(Path("/run/containerd"), f"*/{mark}"),
         *_lines(["cat", "/etc/hosts"], installation.id),
         *_certificates(f":{installation.registry_port}"),
@@ -53,6 +53,14 @@ def _mounts(*marks):
     for line in Path("/proc/self/mounts").read_text().splitlines():
         if any(mark in line for mark in marks):
             yield f"mount {line}"
+
+
+def cgroups(*parts):
+    """Cgroups of every hierarchy below one of this name (or path); some may go meanwhile."""
+    path = "/".join(("*", *parts))
+    command = ["find", "/sys/fs/cgroup", "-type", "d", "-path", path]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return sorted(done.stdout.splitlines())
 
 
 def _named(directory, pattern):
