@@ -1,10 +1,17 @@
 """How tests share two workers: those that share something costly stay together."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TESTS = Path(__file__).parent
+
+# Random input is new in each run of a developer; CI asks of each change what it asked of the last.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(items):

@@ -32,11 +32,17 @@ def parse_form(text: str) -> dict[str, str]:
 
 
 def form_tree(fields: dict[str, str]) -> Node:
-    """The parameters as a tree, split at the dots of their names."""
+    """The parameters as a tree, split at the dots of their names.
+
+    A name with nothing between two dots is no member's: it is left out, as unknown names are.
+    """
     root: Node = {}
     for name, value in fields.items():
+        parts = name.split(".", DEEPEST)
+        if "" in parts:
+            continue
         node = root
-        for part in name.split(".", DEEPEST):
+        for part in parts:
             node = node.setdefault(part, {})
         node[""] = value
     return root
