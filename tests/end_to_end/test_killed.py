@@ -147,7 +147,7 @@ def test_nothing_is_lost_doubled_or_leaked_when_processes_are_killed_amid_launch
     subnets = cloud.default_subnets()[:1]
     first = [launch(cloud, definitions, subnets, LAUNCHES + more) for more in range(2)]
     run_and_end(cloud, first)
-    before = left_behind(killed, cloud)
+    before = wait_until(lambda: at_rest(killed, cloud), 30, "the first tasks' VPC is gone")
 
     with Assassin(killed, cloud, 30, seed=7) as launching, ThreadPoolExecutor(AT_ONCE) as pool:
         arns = list(pool.map(lambda n: launch(cloud, definitions, subnets, n), range(LAUNCHES)))
@@ -203,6 +203,12 @@ def left_behind(longshore, cloud):
         "snapshots": active_snapshots(installation),
         "work": list((installation.data_dir / "agent" / "work").glob("*")),
     }
+
+
+def at_rest(longshore, cloud):
+    """The same once the last VPC's router is gone, which the host hears of after the task's end."""
+    found = left_behind(longshore, cloud)
+    return None if any("/run/netns/" in line for line in found["kernel"]) else found
 
 
 def is_a_daemon(trace):
