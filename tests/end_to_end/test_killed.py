@@ -147,7 +147,7 @@ def test_nothing_is_lost_doubled_or_leaked_when_processes_are_killed_amid_launch
     subnets = cloud.default_subnets()[:1]
     first = [launch(cloud, definitions, subnets, LAUNCHES + more) for more in range(2)]
     run_and_end(cloud, first)
-    before = wait_until(lambda: at_rest(killed, cloud), 30, "the first tasks' VPC is gone")
+    before = wait_until(lambda: at_rest(killed, cloud), 60, "the first tasks' VPC is gone")
 
     with Assassin(killed, cloud, 30, seed=7) as launching, ThreadPoolExecutor(AT_ONCE) as pool:
         arns = list(pool.map(lambda n: launch(cloud, definitions, subnets, n), range(LAUNCHES)))
@@ -165,12 +165,12 @@ def test_nothing_is_lost_doubled_or_leaked_when_processes_are_killed_amid_launch
     starts = {number: (marks / str(number)).read_text() for number in on_host}
     assert starts == dict.fromkeys(on_host, "started\n")
     on_fargate = sorted(a.rpartition("/")[2] for a in (first[0], *arns[::FARGATE_EVERY]))
-    wait_until(lambda: fargate_starts(cloud) == on_fargate, 30, "each started once on Fargate")
+    wait_until(lambda: fargate_starts(cloud) == on_fargate, 60, "each started once on Fargate")
 
     for arn in late:
         patiently(cloud.ecs.stop_task, task=arn)
     wait_until(lambda: all_are(cloud, late, "STOPPED"), SECONDS, "the rest are STOPPED")
-    wait_until(lambda: left_behind(killed, cloud) == before, 30, "nothing is left of them")
+    wait_until(lambda: left_behind(killed, cloud) == before, 60, "nothing is left of them")
 
 
 def run_and_end(cloud, arns):
