@@ -47,7 +47,7 @@ TASK_DEFINITION = {
     "containerDefinitions": [
         {
             "name": "web",
-            "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/web:1",
+            "image": "nginx:1.27",
             "essential": True,
             "portMappings": [{"containerPort": 8080, "protocol": "tcp"}],
             "environment": [{"name": "STAGE", "value": "test"}],
