@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import signal
 import socket
-import sys
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -14,13 +11,14 @@ import uvloop
 from longshore.base.admission import allow_many_files
 from longshore.base.clock import SystemClock
 from longshore.base.ids import RandomIds
-from longshore.base.installation import Installation, load_installation
+from longshore.base.installation import Installation
 from longshore.base.listening import listening_socket
 from longshore.base.logs import configure_logs, logger
 from longshore.controllers.interface import Surroundings
 from longshore.gateway.gateway import Gateway
 from longshore.gateway.server import Certificate
 from longshore.main.first_start import prepare
+from longshore.main.process import run_until, stopping_at_signals, told_installation
 from longshore.main.services import Offer, open_offer
 from longshore.model.kinds import KINDS
 from longshore.services.iam.identity import IamIdentity
@@ -63,26 +61,13 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
         await gateway.start()
         stack.push_async_callback(gateway.stop)
         log.info("the control plane serves", port=installation.port)
-        await _until(stopping, _run_background(surroundings, identity, offer, registry))
+        await run_until(stopping, _run_background(surroundings, identity, offer, registry))
 
 
 async def reset(store: Store, surroundings: Surroundings) -> None:
     """Forget every record, and begin again as at first start."""
     await store.reset()
     await prepare(surroundings)
-
-
-async def _until(stopping: asyncio.Event, running: Coroutine[Any, Any, None]) -> None:
-    """Run until told to stop; if what runs ends by itself, so does this, with its error."""
-    background = asyncio.create_task(running)
-    stop = asyncio.create_task(stopping.wait())
-    everything: list[asyncio.Task[Any]] = [background, stop]
-    done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
-    for task in everything:
-        task.cancel()
-    await asyncio.gather(*everything, return_exceptions=True)
-    for task in done - {stop}:
-        await task
 
 
 async def _run_background(
@@ -115,17 +100,11 @@ def main() -> None:
     """`python -m longshore.main.control_plane DATA_DIR`."""
     configure_logs()
     allow_many_files()
-    installation = load_installation(Path(sys.argv[1]))
-    if installation is None:
-        raise SystemExit(f"no installation in {sys.argv[1]}")
-    uvloop.run(_run(installation))
+    uvloop.run(_run(told_installation()))
 
 
 async def _run(installation: Installation) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await serve(installation, stopping)
+    await serve(installation, stopping_at_signals())
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import signal
-import sys
 from pathlib import Path
 
 from longshore.agent.agent import run_agent
@@ -13,10 +11,11 @@ from longshore.agent.host import Host
 from longshore.awsapi.signing import Keys
 from longshore.base.clock import SystemClock
 from longshore.base.ids import RandomIds
-from longshore.base.installation import Installation, load_installation
+from longshore.base.installation import Installation
 from longshore.base.logs import configure_logs, logger
 from longshore.fabric import open_fabric
 from longshore.fabric.interface import Fabric
+from longshore.main.process import run_until, stopping_at_signals, told_installation
 from longshore.runtime.bridge import Bridge
 from longshore.runtime.containerd.runtime import open_containerd
 from longshore.runtime.interface import Runtime
@@ -50,7 +49,7 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
             keys=keys,
             local_port=local_port,
         )
-        await _until(stopping, host)
+        await run_until(stopping, run_agent(host))
 
 
 async def open_parts(installation: Installation) -> tuple[Runtime, Fabric | None]:
@@ -58,18 +57,6 @@ async def open_parts(installation: Installation) -> tuple[Runtime, Fabric | None
     if installation.runtime == "simulated":
         return SimulatedRuntime(SystemClock()), None
     return open_containerd(installation, CONTAINERD_HOSTS), await open_fabric(installation)
-
-
-async def _until(stopping: asyncio.Event, host: Host) -> None:
-    """Run the agent until told to stop; if it ends by itself, so does this, with its error."""
-    agent = asyncio.create_task(run_agent(host))
-    stop = asyncio.create_task(stopping.wait())
-    done, _ = await asyncio.wait({agent, stop}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (agent, stop):
-        task.cancel()
-    await asyncio.gather(agent, stop, return_exceptions=True)
-    if agent in done:
-        await agent
 
 
 class HostKeys:
@@ -95,18 +82,12 @@ class HostKeys:
 def main() -> None:
     """`python -m longshore.main.host_agent DATA_DIR`."""
     configure_logs()
-    installation = load_installation(Path(sys.argv[1]))
-    if installation is None:
-        raise SystemExit(f"no installation in {sys.argv[1]}")
     # Not uvloop: the agent moves few bytes itself, and it would take 2 MiB more.
-    asyncio.run(_run(installation))
+    asyncio.run(_run(told_installation()))
 
 
 async def _run(installation: Installation) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await serve(installation, stopping)
+    await serve(installation, stopping_at_signals())
 
 
 if __name__ == "__main__":
