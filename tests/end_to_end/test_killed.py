@@ -9,8 +9,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from botocore.exceptions import ConnectionError, HTTPClientError
 from end_to_end.cloud import Cloud, awslogs
+from end_to_end.kills import await_whole, patiently
 from end_to_end.traces import cgroups, traces
 
 from longshore.components import locate
@@ -63,26 +63,7 @@ class Assassin:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._longshore.pid(victim), signal.SIGKILL)
                 self.kills[victim] += 1
-            wait_until(self._whole, 60, "the processes are back")
-
-    def _whole(self):
-        with contextlib.suppress(ConnectionError, HTTPClientError, IndexError):
-            arns = self._cloud.ecs.list_container_instances()["containerInstanceArns"]
-            told = self._cloud.ecs.describe_container_instances(containerInstances=arns)
-            return told["containerInstances"][0]["agentConnected"]
-        return False
-
-
-def patiently(call, **arguments):
-    """The call's response, however often the control plane dies under it."""
-
-    def answered():
-        try:
-            return call(**arguments)
-        except (ConnectionError, HTTPClientError):
-            return None
-
-    return wait_until(answered, 60, f"{call.__name__} answers")
+            await_whole(self._cloud)
 
 
 def launch(cloud, definitions, subnets, number):
