@@ -33,6 +33,7 @@ import psutil
 
 from longshore.awsapi.signing import Keys, sign
 from longshore.base.installation import Installation
+from longshore.registry import uninstall
 from longshore.testing.ports import free_ports
 
 CACHE = Path.home() / ".cache/longshore-benchmarks"
@@ -155,10 +156,14 @@ def longshore(directory: Path) -> Iterator[Server]:
         key = json.loads((installation.data_dir / "administrator.json").read_bytes())
         return Keys(key["access_key_id"], key["secret_access_key"])
 
-    with running(
-        "longshore", command, dict(os.environ), installation.endpoint_url, health, keys
-    ) as server:
-        yield server
+    try:
+        with running(
+            "longshore", command, dict(os.environ), installation.endpoint_url, health, keys
+        ) as server:
+            yield server
+    finally:
+        # What `longshore down` would take away: the control plane alone makes nothing else.
+        uninstall(installation)
 
 
 @contextlib.contextmanager
