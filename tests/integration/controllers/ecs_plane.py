@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from longshore.awsapi.client import Client
 from longshore.awsapi.signing import Keys, sign
-from longshore.base.clock import SystemClock
+from longshore.base.clock import Clock, SystemClock
 from longshore.base.ids import RandomIds
 from longshore.base.installation import Installation
 from longshore.controllers.interface import Surroundings
@@ -124,14 +124,16 @@ def role(name: str) -> Role:
 
 
 @contextlib.asynccontextmanager
-async def running_plane(data_dir: Path, allows: Allows = everything) -> AsyncIterator[Plane]:
+async def running_plane(
+    data_dir: Path, allows: Allows = everything, session_clock: Clock | None = None
+) -> AsyncIterator[Plane]:
     """The control plane on SQLite in `data_dir`; opened again there, it finds what it left."""
     installation = Installation(data_dir=data_dir, port=free_ports(4))
     clock, ids = SystemClock(), RandomIds()
     store = await open_store(f"sqlite://{data_dir}/state.db", KINDS, clock)
     surroundings = Surroundings(store=store, clock=clock, ids=ids, installation=installation)
     identity = Roles(HOST_CREDENTIAL, allows=allows)
-    sessions = AgentSessions(surroundings, identity)
+    sessions = AgentSessions(replace(surroundings, clock=session_clock or clock), identity)
     vpc = await store.transact(lambda tx: create_default_vpc(tx, ACCOUNT, REGION, ids))
     gateway = Gateway(
         services=[ecs.service(), ec2.service()],

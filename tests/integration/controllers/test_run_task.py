@@ -7,11 +7,14 @@ import pytest
 from integration.controllers.ecs_plane import BATCH, WEB, Plane, PlayedAgent, role, running_plane
 from websockets.exceptions import InvalidStatus
 
+from longshore.controllers.session.sessions import RETURN_SECONDS
 from longshore.model.ec2 import ADDRESS_CLAIM, NETWORK_INTERFACE
+from longshore.model.ecs import CONNECTION, Connection
 from longshore.model.errors import AwsError
 from longshore.model.iam import ROLE
 from longshore.model.principal import Principal
 from longshore.services.interface import Resource
+from longshore.testing.clock import FakeClock
 from longshore.testing.identity import ACCOUNT, KEY_ID
 from longshore.testing.wait import eventually
 
@@ -166,6 +169,29 @@ async def test_disconnected_agent_is_the_reason_and_connecting_mends_it(plane: P
     response = await plane.call("RunTask", taskDefinition="batch")
     assert response["failures"] == []
     await agent.close()
+
+
+async def test_agent_is_given_time_to_come_back_to_a_control_plane_that_was_killed(
+    tmp_path: Path,
+) -> None:
+    async with running_plane(tmp_path) as plane:
+        await plane.call("RegisterTaskDefinition", **BATCH)
+        agent = PlayedAgent(plane)
+        await agent.register()
+        kept = Connection(connected=True, since=0.0)
+        # Whoever is killed does not write that its agents are gone.
+        await plane.store.transact(lambda tx: tx.put(CONNECTION, "", "", agent.arn, kept))
+    clock = FakeClock(time.time())
+    async with running_plane(tmp_path, session_clock=clock) as plane:
+        response = await plane.call("RunTask", taskDefinition="batch")
+        assert response["failures"] == []
+        clock.advance(RETURN_SECONDS)
+
+        async def refused() -> bool:
+            response = await plane.call("RunTask", taskDefinition="batch")
+            return bool(response["failures"] == [{"arn": agent.arn, "reason": "AGENT"}])
+
+        await eventually(refused)
 
 
 async def test_fargate_task_larger_than_every_host_fails_at_once(

@@ -24,6 +24,9 @@ from longshore.store.interface import Change, Compacted, Transaction
 from longshore.vpc.projection import KINDS as NETWORK_KINDS
 
 REPLACED = 1001
+RETURN_SECONDS = 15.0
+"""How long after a start an agent that was connected before it is taken as connected still: agents
+come back within a few seconds, and what is placed on their hosts meanwhile waits for them."""
 CALLER = "longshore.caller"
 """Where the gateway puts the authenticated `Principal`."""
 log = logger("controllers/session")
@@ -49,8 +52,16 @@ class AgentSessions:
 
     async def run(self) -> None:
         """Tell sessions what changes in the store, until cancelled."""
-        if not self._installation.store:
-            await self._store.transact(self._forget_connections)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tell_changes())
+            if not self._installation.store:
+                group.create_task(self._forget_those_who_stay_away())
+
+    async def _forget_those_who_stay_away(self) -> None:
+        await self._clock.sleep(RETURN_SECONDS)
+        await self._store.transact(self._forget_connections)
+
+    async def _tell_changes(self) -> None:
         while True:
             changes = self._store.watch([TASK, CONTAINER_INSTANCE, *NETWORK_KINDS])
             for session, _ in self._sessions.values():
@@ -65,7 +76,7 @@ class AgentSessions:
                 continue
 
     def _forget_connections(self, tx: Transaction) -> None:
-        """With one control plane, whoever was connected before its start is so no more."""
+        """With one control plane, whoever is not connected to it is so no more."""
         for record in tx.scan(CONNECTION):
             if record.value.connected and record.key.name not in self._sessions:
                 gone = Connection(connected=False, since=self._clock.now())
