@@ -14,6 +14,7 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own hook reads these marks
 def pytest_collection_modifyitems(items):
     """All end-to-end tests on one worker (they share a Longshore), an integration module on one."""
     for item in items:
