@@ -24,8 +24,10 @@ async def run_agent(host: Host) -> None:
     """
     outbox = Outbox(host.home / "outbox")
     shipping = Shipping(host)
-    engine = Engine(host, Records(host.home / "tasks"), Reports(host, outbox), shipping)
+    records = Records(host.home / "tasks")
+    engine = Engine(host, records, Reports(host, outbox), shipping)
     async with asyncio.TaskGroup() as group:
+        group.create_task(records.save_late(host.clock), name="records")
         group.create_task(engine.run(), name="engine")
         group.create_task(shipping.run(), name="log shipping")
         group.create_task(run_endpoints(host, engine), name="endpoints")

@@ -1,6 +1,7 @@
 """What the agent keeps of each task on its own disk, to go on after its death."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,14 @@ from typing import Any
 
 import msgspec
 
+from longshore.base.clock import Clock
+from longshore.base.logs import logger
 from longshore.nodeapi import acs
+
+RETRY_SECONDS = 1.0
+"""Between looks for room on a full disk."""
+
+log = logger(__name__)
 
 
 class ContainerRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -64,11 +72,33 @@ class Records:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._unsaved: dict[str, TaskRecord] = {}
 
     def save(self, record: TaskRecord) -> None:
-        write_synced(self._path(record.id), msgspec.json.encode(record))
+        """Keep the record as it is now; where the disk is full, `save_late` does.
+
+        An agent that is killed before finds an older one, and what the runtime knows.
+        """
+        try:
+            write_synced(self._path(record.id), msgspec.json.encode(record))
+        except OSError as error:
+            if not is_full(error):
+                raise
+            if record.id not in self._unsaved:
+                log.error("the disk is full, a task's record waits", task_arn=record.task.arn)
+            self._unsaved[record.id] = record
+        else:
+            self._unsaved.pop(record.id, None)
+
+    async def save_late(self, clock: Clock) -> None:
+        """Save what there was no room for, until cancelled."""
+        while True:
+            await clock.sleep(RETRY_SECONDS)
+            for record in list(self._unsaved.values()):
+                self.save(record)
 
     def forget(self, identifier: str) -> None:
+        self._unsaved.pop(identifier, None)
         self._path(identifier).unlink(missing_ok=True)
 
     def load(self) -> Iterator[TaskRecord]:
@@ -84,8 +114,17 @@ class Records:
 def write_synced(path: Path, content: bytes) -> None:
     """Replace a file (0600) in one step that survives a crash of the machine."""
     draft = path.with_suffix(".new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there was no room on the disk."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
