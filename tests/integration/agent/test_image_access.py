@@ -147,3 +147,72 @@ async def test_credentials_of_another_kind_never_have_the_host_ask_in_its_own_na
     task.host.keys = lambda: Keys(own.access_key_id, own.secret_access_key)
     with pytest.raises((RuntimeFailure, HookFailure)):
         await Images().set_up(task)
+
+
+class Asking(Holding):
+    """Has no image, and keeps what it is to pull with."""
+
+    def __init__(self) -> None:
+        super().__init__(SystemClock())
+        self.given: list[RegistryCredentials | None] = []
+
+    async def image(self, reference: str) -> Image | None:
+        return None
+
+    async def pull(self, reference: str, credentials: RegistryCredentials | None) -> Image:
+        self.given.append(credentials)
+        return await super().pull(reference, credentials)
+
+
+ONLY_IN = """{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecr:*","Resource":"*",
+"Condition":{"StringEquals":{"aws:RequestedRegion":"%s"}}}}"""
+
+
+async def credentials(task: Work) -> RegistryCredentials | None:
+    """What a pull of the task's image is given."""
+    runtime = Asking()
+    task.host.runtime = runtime
+    with pytest.raises(RuntimeFailure, match=REFUSED):
+        await Images().set_up(task)
+    (given,) = runtime.given
+    return given
+
+
+async def test_token_is_asked_for_in_the_region_of_the_image(
+    running: RunningEcr, tmp_path: Path
+) -> None:
+    there = "eu-central-1"
+    account = running.installation.account
+    host = running.installation.registry_host(account, there)
+    authentication = acs.RegistryAuthentication(
+        type="ecr", ecr_auth_data=acs.EcrAuthData(registry_id=account, region=there)
+    )
+    reader = running.user("in-one-region", ONLY_IN % there)
+    task = work(running, tmp_path, f"{host}/web:1", reader, authentication)
+    given = await credentials(task)
+    assert given is not None
+    assert (given.host, given.user) == (host, "AWS")
+
+
+async def test_no_token_goes_to_a_host_that_only_looks_like_the_registry(
+    running: RunningEcr, tmp_path: Path
+) -> None:
+    account, region = running.installation.account, running.installation.region
+    image = f"{account}.dkr.ecr.{region}.example.com/web:1"
+    task = work(running, tmp_path, image, running.user("reader", READ))
+    assert await credentials(task) is None
+
+
+async def test_host_asks_in_its_own_name_for_tasks_of_its_own_account_alone(
+    running: RunningEcr, tmp_path: Path, image: str
+) -> None:
+    own = running.user("longshore-host", READ)
+    without_role = ecr_authentication(running, use_execution_role=False)
+    for account, given in ((running.installation.account, True), (STRANGERS, False)):
+        task = work(running, tmp_path / account, image, own, without_role)
+        arn = f"arn:aws:ecs:us-east-1:{account}:task/default/{task.record.id}"
+        task.record.task = msgspec.structs.replace(
+            task.record.task, arn=arn, execution_role_credentials=None
+        )
+        task.host.keys = lambda: Keys(own.access_key_id, own.secret_access_key)
+        assert (await credentials(task) is not None) == given

@@ -7,6 +7,7 @@ import msgspec
 
 from longshore.agent.hooks.interface import HookFailure, Work
 from longshore.agent.patience import patiently
+from longshore.model.arn import parse_arn
 from longshore.model.errors import AwsError
 from longshore.nodeapi import acs
 from longshore.runtime.interface import Image, RegistryCredentials, RegistryUnreachable
@@ -69,10 +70,9 @@ def _is_own(work: Work, container: acs.Container) -> bool:
 
 async def _digest(work: Work, container: acs.Container) -> str:
     """What the image's tag stands for in ECR; empty where the task may not know."""
-    authentication = container.registry_authentication
-    if authentication is None or authentication.ecr_auth_data is None:
+    data = _ecr_data(work, container)
+    if data is None or not _may_ask(work, data):
         return ""
-    data = authentication.ecr_auth_data
     name, mark, digest = container.image.partition("/")[2].partition("@")
     repository, _, tag = name.partition(":")
     request = {
@@ -80,8 +80,7 @@ async def _digest(work: Work, container: acs.Container) -> str:
         "repositoryName": repository,
         "imageIds": [{"imageDigest": digest} if mark else {"imageTag": tag or "latest"}],
     }
-    role = work.task.execution_role_credentials if data.use_execution_role else None
-    async with work.host.client(role, data.region) as client:
+    async with work.host.client(_role(work, data), data.region) as client:
         try:
             reply = await patiently(
                 lambda: client.call("ecr", "BatchGetImage", request), work.host.clock
@@ -115,9 +114,13 @@ async def credentials_for(work: Work, container: acs.Container) -> RegistryCrede
     if authentication is None:
         return None
     host = container.image.partition("/")[0]
+    data = _ecr_data(work, container)
+    if authentication.type == "ecr" and (data is None or not _may_ask(work, data)):
+        # The registry says itself that it gives nothing to a stranger.
+        return None
     try:
-        if authentication.type == "ecr":
-            user, password = await _ecr(work, authentication.ecr_auth_data or acs.EcrAuthData())
+        if data is not None:
+            user, password = await _ecr(work, data)
         else:
             user, password = await _secret(work, authentication.asm_auth_data or acs.AsmAuthData())
     except AwsError as error:
@@ -129,10 +132,38 @@ async def credentials_for(work: Work, container: acs.Container) -> RegistryCrede
     return RegistryCredentials(host, user, password)
 
 
+def _ecr_data(work: Work, container: acs.Container) -> acs.EcrAuthData | None:
+    """How to ask ECR for the image; None where it is no image of this installation's ECR.
+
+    A name that only looks like ECR's gets no token: whoever answers under it could use that.
+    """
+    authentication = container.registry_authentication
+    if authentication is None or authentication.type != "ecr":
+        return None
+    data = authentication.ecr_auth_data
+    if data is None:
+        return None
+    own = work.host.installation.registry_host(data.registry_id, data.region)
+    return data if container.image.partition("/")[0] == own else None
+
+
+def _may_ask(work: Work, data: acs.EcrAuthData) -> bool:
+    """Whether there is somebody to ask as: the host, as an instance's role, asks for its own
+    account's tasks only, and for those alone that have no execution role."""
+    if data.use_execution_role:
+        return work.task.execution_role_credentials is not None
+    arn = parse_arn(work.task.arn)
+    return arn is not None and arn.account == work.host.installation.account
+
+
+def _role(work: Work, data: acs.EcrAuthData) -> acs.RoleCredentials | None:
+    return work.task.execution_role_credentials if data.use_execution_role else None
+
+
 async def _ecr(work: Work, data: acs.EcrAuthData) -> tuple[str, str]:
-    role = work.task.execution_role_credentials if data.use_execution_role else None
+    """User and password for the registry, from the region that the image is in."""
     request = {"registryIds": [data.registry_id]} if data.registry_id else {}
-    async with work.host.client(role) as client:
+    async with work.host.client(_role(work, data), data.region) as client:
         reply = await patiently(
             lambda: client.call("ecr", "GetAuthorizationToken", request), work.host.clock
         )
