@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from longshore.agent.hooks.network import adopt_ports, release_ports
 from longshore.agent.host import Host
 from longshore.agent.logs.shipping import Shipping
 from longshore.agent.plan import container_id
@@ -51,10 +52,8 @@ class Engine:
         records = list(self._records.load())
         for record in records:
             self.tasks[record.id] = record
-            for container in record.containers.values():
-                for binding in container.bindings:
-                    if record.status != "STOPPED":
-                        self._host.ports_taken.add((binding["hostPort"], binding["protocol"]))
+            if record.status != "STOPPED":
+                adopt_ports(self._host, record)
         found = await self._host.runtime.containers()
         self._found = {state.id: state for state in found}
         for record in records:
@@ -81,8 +80,7 @@ class Engine:
         self._runners.pop(runner.record.id, None)
         for container in runner.record.containers.values():
             self._shipping.ended(runner.record, container.id)
-            for binding in container.bindings:
-                self._host.ports_taken.discard((binding["hostPort"], binding["protocol"]))
+        release_ports(self._host, runner.record)
 
     def take(self, tasks: Iterable[acs.Task]) -> None:
         """Do what a payload says: stops before starts."""

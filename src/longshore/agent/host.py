@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from longshore.agent.ports import HostPorts
 from longshore.awsapi.client import Client
 from longshore.awsapi.signing import Keys
 from longshore.base.clock import Clock
@@ -37,8 +38,7 @@ class Host:
         default_factory=lambda: defaultdict(asyncio.Lock)
     )
     """By image reference: held while it is looked for and fetched."""
-    ports_taken: set[tuple[int, str]] = field(default_factory=set)
-    """(host port, protocol) of tasks on this host."""
+    ports: HostPorts = field(default_factory=HostPorts)
 
     @property
     def home(self) -> Path:

@@ -40,6 +40,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     forwards: tuple[PortForward, ...] = ()
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What lasts: the bridge's network, and the places of containers by their ids."""
+
+    network: str
+    places: dict[str, Place] = {}
+
+
 class Bridge:
     """Made when the first task wants it; `local_port` is where the agent's endpoints listen."""
 
@@ -68,7 +75,9 @@ class Bridge:
 
     def addresses(self) -> dict[str, str]:
         """Where each container on the bridge is, by its id."""
-        return {container_id: place.address for container_id, place in self._load().items()}
+        kept = self._load()
+        places = kept.places if kept is not None else {}
+        return {container_id: place.address for container_id, place in places.items()}
 
     def destroy(self) -> None:
         """Remove the bridge, every namespace and the rules of this installation."""
@@ -92,12 +101,13 @@ class Bridge:
         return path
 
     def _attach(self, container_id: str, forwards: tuple[PortForward, ...]) -> Path:
-        places = self._load()
-        network = self._network()
+        kept = self._load() or Kept(network=str(self._chosen_network()))
+        network = ipaddress.IPv4Network(kept.network)
         path = self._namespace(container_id)
-        place = places.get(container_id) or Place(address=_free(network, places), forwards=forwards)
-        places[container_id] = place
-        self._save(places)
+        place = kept.places.get(container_id)
+        place = place or Place(address=_free(network, kept.places), forwards=forwards)
+        kept.places[container_id] = place
+        self._save(kept)
         outer = _outer(path)
         commands = self._bridge_commands(network)
         if not _is_device(outer):
@@ -114,14 +124,14 @@ class Bridge:
             ],
             path,
         )
-        self._apply(network, places)
+        self._apply(kept)
         return path
 
     def _detach(self, container_id: str) -> None:
-        places = self._load()
-        if places.pop(container_id, None) is not None:
-            self._save(places)
-            self._apply(self._network(), places)
+        kept = self._load()
+        if kept is not None and kept.places.pop(container_id, None) is not None:
+            self._save(kept)
+            self._apply(kept)
         path = self._path(container_id)
         if _is_device(_outer(path)):
             _run(["ip", "link", "delete", _outer(path)])
@@ -144,32 +154,45 @@ class Bridge:
                 path.write_text("1")
                 docker.let_through(self.name, self._table)
 
-    def _network(self) -> ipaddress.IPv4Network:
-        """The same /22 for the same installation."""
-        digest = hashlib.sha256(str(self._installation.data_dir).encode()).digest()
+    def _chosen_network(self) -> ipaddress.IPv4Network:
+        """A /22 that the machine has no route to; installations begin to look at different ones."""
         subnets = list(RANGE.subnets(new_prefix=22))
-        return subnets[int.from_bytes(digest[:4], "big") % len(subnets)]
+        digest = hashlib.sha256(str(self._installation.data_dir).encode()).digest()
+        first = int.from_bytes(digest[:4], "big") % len(subnets)
+        routed = _routed_networks()
+        for subnet in (*subnets[first:], *subnets[:first]):
+            if not any(subnet.overlaps(each) for each in routed):
+                return subnet
+        raise RuntimeFailure("ResourceInitializationError", f"no network of {RANGE} is free")
 
-    def _apply(self, network: ipaddress.IPv4Network, places: Mapping[str, Place]) -> None:
+    def _apply(self, kept: Kept) -> None:
         ports = (
             self._installation.port,
             self._installation.tls_port,
             self._installation.registry_port,
         )
-        text = ruleset(self._table, self.name, network, places, self._local_port, ports)
+        network = ipaddress.IPv4Network(kept.network)
+        text = ruleset(self._table, self.name, network, kept.places, self._local_port, ports)
         _run(["nft", "-f", "-"], text)
 
-    def _load(self) -> dict[str, Place]:
+    def _load(self) -> Kept | None:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, Place])
+            return msgspec.json.decode(self._file.read_bytes(), type=Kept)
         except (FileNotFoundError, msgspec.DecodeError):
-            return {}
+            return None
 
-    def _save(self, places: Mapping[str, Place]) -> None:
+    def _save(self, kept: Kept) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         draft = self._file.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode(places))
+        draft.write_bytes(msgspec.json.encode(kept))
         draft.replace(self._file)
+
+
+def _routed_networks() -> list[ipaddress.IPv4Network]:
+    """Where the machine's routes lead, but for the default one."""
+    told = subprocess.run(["ip", "-4", "-json", "route"], check=True, capture_output=True).stdout
+    found = (str(route["dst"]) for route in json.loads(told) if "dst" in route)
+    return [ipaddress.IPv4Network(each, strict=False) for each in found if each != "default"]
 
 
 def ruleset(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import re
 import socket
@@ -250,6 +251,24 @@ async def test_task_without_network_has_loopback_alone(bridge):
     assert [line.split(": ")[1] for line in listed.splitlines()] == ["lo"]
     await bridge.detach("one")
     assert not namespace.exists()
+
+
+async def test_network_that_the_machine_has_a_route_to_is_not_taken(bridge):
+    await bridge.attach("one", [])
+    first = ipaddress.ip_interface(bridge.addresses()["one"] + "/22").network
+    bridge.destroy()
+    command("ip", "link", "add", "lsother", "type", "bridge")
+    try:
+        command("ip", "address", "add", f"{first[9]}/24", "dev", "lsother")
+        command("ip", "link", "set", "lsother", "up")
+        await bridge.attach("one", [])
+        assert ipaddress.ip_address(bridge.addresses()["one"]) not in first
+    finally:
+        command("ip", "link", "delete", "lsother")
+    address = bridge.addresses()["one"]
+    await bridge.attach("two", [])
+    network = ipaddress.ip_interface(address + "/22").network
+    assert ipaddress.ip_address(bridge.addresses()["two"]) in network
 
 
 async def test_two_installations_have_bridges_of_their_own(bridge, tmp_path):

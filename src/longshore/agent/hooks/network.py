@@ -1,22 +1,21 @@
 """Gives the task its network: an ENI, a place on the bridge, loopback only, or the host's own."""
 
 import asyncio
-import errno
-import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from longshore.agent.docker import config_of
 from longshore.agent.hooks.interface import HookFailure, Work
-from longshore.agent.records import ContainerRecord
+from longshore.agent.host import Host
+from longshore.agent.ports import Port
+from longshore.agent.records import ContainerRecord, TaskRecord
 from longshore.model.network import Interface
 from longshore.nodeapi import acs
 from longshore.runtime.bridge import PortForward
 
 ENI_SECONDS = 120.0
 """How long the control plane may take to tell of an ENI that a task names."""
-DYNAMIC_PORTS = range(32768, 61000)
-"""Docker's ephemeral range on Linux ("PortMapping", ECS API reference)."""
 
 
 class NetworkPlace:
@@ -94,30 +93,50 @@ def _bind(work: Work, *, same_ports: bool) -> None:
         if not record.bindings:
             # One by one: what a conflict comes after is given back with the task.
             for mapping in container.port_mappings:
-                record.bindings += _bindings(work, mapping, same_ports=same_ports)
+                for binding in _bindings(work, mapping, same_ports=same_ports):
+                    record.bindings.append(binding)
     work.save()
 
 
-def _bindings(work: Work, mapping: acs.PortMapping, *, same_ports: bool) -> list[dict[str, Any]]:
-    ports = [mapping.container_port]
+def _bindings(
+    work: Work, mapping: acs.PortMapping, *, same_ports: bool
+) -> Iterator[dict[str, Any]]:
+    ports = range(mapping.container_port, mapping.container_port + 1)
     if mapping.container_port_range:
         first, _, last = mapping.container_port_range.partition("-")
-        ports = list(range(int(first), int(last or first) + 1))
-    bindings = []
+        ports = range(int(first), int(last or first) + 1)
     for port in ports:
-        host_port = port if same_ports else mapping.host_port or _free_port(work, mapping.protocol)
-        if not same_ports and mapping.host_port:
-            _require_free(work, mapping.host_port, mapping.protocol)
-        work.host.ports_taken.add((host_port, mapping.protocol))
-        bindings.append(
-            {
-                "bindIP": "0.0.0.0",  # noqa: S104 - as Docker shows it
-                "containerPort": port,
-                "hostPort": host_port,
-                "protocol": mapping.protocol,
-            }
-        )
-    return bindings
+        if same_ports:
+            work.host.ports.note(port, mapping.protocol)
+        yield {
+            "bindIP": "0.0.0.0",  # noqa: S104 - as Docker shows it
+            "containerPort": port,
+            "hostPort": port if same_ports else _published(work, mapping),
+            "protocol": mapping.protocol,
+        }
+
+
+def _ports(record: TaskRecord) -> list[Port]:
+    return [
+        (binding["hostPort"], binding["protocol"])
+        for container in record.containers.values()
+        for binding in container.bindings
+    ]
+
+
+def adopt_ports(host: Host, record: TaskRecord) -> None:
+    """Take the ports of a task that an earlier agent started."""
+    if record.task.network_mode == "host":
+        for port in _ports(record):
+            host.ports.note(*port)
+    else:
+        host.ports.adopt(_ports(record))
+
+
+def release_ports(host: Host, record: TaskRecord) -> None:
+    """Give back the ports of a task that has ended."""
+    for port in _ports(record):
+        host.ports.release(*port)
 
 
 def _forwards(record: ContainerRecord) -> list[PortForward]:
@@ -127,29 +146,16 @@ def _forwards(record: ContainerRecord) -> list[PortForward]:
     ]
 
 
-def _free_port(work: Work, protocol: str) -> int:
-    for port in DYNAMIC_PORTS:
-        if (port, protocol) not in work.host.ports_taken and _is_free(port, protocol):
-            return port
-    raise HookFailure("CannotStartContainerError: no ephemeral host port is free")
-
-
-def _require_free(work: Work, port: int, protocol: str) -> None:
-    if (port, protocol) in work.host.ports_taken or not _is_free(port, protocol):
+def _published(work: Work, mapping: acs.PortMapping) -> int:
+    if not mapping.host_port:
+        found = work.host.ports.publish_any(mapping.protocol)
+        if found is None:
+            raise HookFailure("CannotStartContainerError: no ephemeral host port is free")
+        return found
+    if not work.host.ports.publish(mapping.host_port, mapping.protocol):
         raise HookFailure(
             "CannotStartContainerError: Error response from daemon: driver failed programming "
-            f"external connectivity: Bind for 0.0.0.0:{port} failed: port is already allocated"
+            f"external connectivity: Bind for 0.0.0.0:{mapping.host_port} failed: "
+            "port is already allocated"
         )
-
-
-def _is_free(port: int, protocol: str) -> bool:
-    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError as error:
-            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
-                return False
-            raise
-    return True
+    return mapping.host_port
