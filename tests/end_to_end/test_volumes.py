@@ -119,14 +119,17 @@ def test_what_a_task_wrote_is_gone_with_it(cloud, longshore, launch_type):
     assert not work.exists()
 
 
-def test_ephemeral_storage_of_fargate_is_shown_and_has_its_bounds(cloud):
-    arn = define(
-        cloud,
-        "storage",
-        {"main": check("sleep 60", essential=True)},
-        "FARGATE",
-        ephemeralStorage={"sizeInGiB": 30},
-    )
-    (task,) = cloud.run(arn)
-    assert cloud.task(task)["ephemeralStorage"] == {"sizeInGiB": 30}
-    cloud.ecs.stop_task(task=task)
+KIBIBYTES = "$(df -k {} | tail -n 1 | tr -s ' ' | cut -d ' ' -f 2)"
+
+
+@pytest.mark.parametrize(("stated", "gibibytes"), [({}, 20), ({"sizeInGiB": 30}, 30)])
+def test_ephemeral_storage_of_fargate_bounds_root_and_volumes(cloud, stated, gibibytes):
+    sizes = [f"test {KIBIBYTES.format(path)} -eq {gibibytes * 2**20}" for path in ("/", "/out")]
+    containers = {"main": check("; ".join(sizes), mountPoints=[mount("/out")])}
+    further = {"ephemeralStorage": stated} if stated else {}
+    volumes = [{"name": "shared"}]
+    family = f"storage-{gibibytes}"
+    ended = run_to_end(cloud, family, containers, "FARGATE", volumes=volumes, **further)
+    assert ended["main"]["exitCode"] == 0, ended["main"]
+    (task,) = cloud.ecs.list_tasks(family=family, desiredStatus="STOPPED")["taskArns"]
+    assert cloud.task(task)["ephemeralStorage"] == {"sizeInGiB": gibibytes}

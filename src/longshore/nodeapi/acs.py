@@ -186,7 +186,8 @@ class ElasticNetworkInterface(Message, frozen=True, kw_only=True):
 
 
 class Task(Message, frozen=True, kw_only=True):
-    """One task. `cpu` in vCPUs, `memory` in MiB; `overrides` is JSON text that holds a command."""
+    """One task. `cpu` in vCPUs, `memory` in MiB, `ephemeral_storage` (Fargate's alone) in GiB;
+    `overrides` is JSON text that holds a command."""
 
     arn: str
     family: str = ""
@@ -196,6 +197,7 @@ class Task(Message, frozen=True, kw_only=True):
     network_mode: str = ""
     cpu: float = 0.0
     memory: int = 0
+    ephemeral_storage: int = 0
     pid_mode: str = ""
     ipc_mode: str = ""
     group: str = ""

@@ -129,6 +129,11 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     hostname: str = ""
     labels: Mapping[str, str] = {}
+    storage: int = 0
+    """Bytes that each container may write to its own file system, and to each of `volumes`; 0: no
+    limit. On `gvisor` only."""
+    volumes: tuple[Path, ...] = ()
+    """Empty directories of the host that are the sandbox's alone, for its containers' mounts."""
     pid_mode: str = ""
     """Empty, `task` or `host`."""
     ipc_mode: str = ""

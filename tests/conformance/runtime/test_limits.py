@@ -4,9 +4,9 @@ import asyncio
 import signal
 import time
 
-from conformance.runtime.runtime_box import MIB, under_runc
+from conformance.runtime.runtime_box import MIB, under_gvisor, under_runc
 
-from longshore.runtime.interface import Limits
+from longshore.runtime.interface import Limits, Mount
 from longshore.testing.wait import eventually
 
 GROW = "b=x; while [ ${#b} -lt 8000000 ]; do b=$b$b; done; while true; do a=$a$b; sleep 0.1; done"
@@ -87,3 +87,40 @@ async def test_container_sees_its_memory_limit_where_language_runtimes_look(real
     files = "/sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max"
     printed, _ = await real.output(f"cat {files} 2>/dev/null", limits=Limits(memory=96 * MIB))
     assert int(printed) == 96 * MIB
+
+
+FILL = "dd if=/dev/zero of={0}/file bs=1M count=48; wc -c < {0}/file; df -k {0} | tail -n 1"
+
+
+@under_gvisor
+async def test_container_may_write_to_its_file_system_what_its_task_may_store(real):
+    async with real.sandbox(storage=32 * MIB) as box:
+        printed, _ = await box.output("mkdir /data; " + FILL.format("/data"))
+        again, _ = await box.output("dd if=/dev/zero of=/file bs=1M count=24")
+    assert "No space left on device" in printed
+    lines = printed.splitlines()
+    assert 30 * MIB < int(lines[-2]) <= 32 * MIB
+    assert lines[-1].split()[1] == str(32 * 1024)
+    assert "24+0 records out" in again
+
+
+@under_gvisor
+async def test_volume_of_a_sandbox_holds_what_its_task_may_store_and_is_shared(real, tmp_path):
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    shared = Mount(target="/shared", source=str(volume))
+    only_read = Mount(target="/shared", source=str(volume), read_only=True)
+    async with real.sandbox(storage=32 * MIB, volumes=(volume,)) as box:
+        printed, _ = await box.output(FILL.format("/shared"), mounts=(shared,))
+        seen, _ = await box.output("wc -c < /shared/file; touch /shared/x", mounts=(only_read,))
+        user, _ = await box.output("touch /shared/y", mounts=(shared,), user="1234")
+        root, _ = await box.output(
+            "rm /shared/file; echo kept > /shared/file; cat /shared/file", mounts=(shared,)
+        )
+    assert "No space left on device" in printed
+    length = printed.splitlines()[-2]
+    assert 30 * MIB < int(length) <= 32 * MIB
+    assert seen.splitlines()[0] == length
+    assert "Read-only file system" in seen
+    assert "Permission denied" in user
+    assert root == "kept"

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from longshore.agent.hooks.interface import Work
 from longshore.agent.hooks.names import hostname
+from longshore.agent.hooks.volumes import volumes_of
 from longshore.runtime.interface import Limits, SandboxSpec
 
-MIB = 2**20
+MIB, GIB = 2**20, 2**30
 PID_MAX = Path("/proc/sys/kernel/pid_max")
 TASK_SHARE = 4
 """One task may have this part of the machine's processes, so that none takes them all."""
@@ -34,6 +35,8 @@ class Sandbox:
                 pid_mode=task.pid_mode,
                 ipc_mode=task.ipc_mode,
                 labels={"longshore/task-arn": task.arn},
+                storage=task.ephemeral_storage * GIB,
+                volumes=volumes_of(work),
             )
         )
 

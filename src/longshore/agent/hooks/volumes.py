@@ -28,23 +28,42 @@ class Volumes:
         await asyncio.to_thread(shutil.rmtree, work.directory, ignore_errors=True)
 
 
+def volumes_of(work: Work) -> tuple[Path, ...]:
+    """Directories of the volumes that live as long as the task."""
+    return tuple(_in_task(work, volume) for volume in work.task.volumes if _is_tasks(volume))
+
+
+def _in_task(work: Work, volume: acs.Volume) -> Path:
+    return work.directory / "volumes" / volume.name
+
+
+def _source(volume: acs.Volume) -> str:
+    return volume.host.source_path if volume.type == "host" and volume.host else ""
+
+
+def _is_tasks(volume: acs.Volume) -> bool:
+    docker = volume.docker_volume_configuration
+    shared = volume.type == "docker" and docker is not None and docker.scope == "shared"
+    return not shared and not _source(volume)
+
+
 def _place(work: Work, volume: acs.Volume) -> Path:
     """The volume's directory; it exists when this returns."""
     if not SAFE.fullmatch(volume.name):
         raise HookFailure(f"ResourceInitializationError: invalid volume name {volume.name!r}")
-    source = volume.host.source_path if volume.type == "host" and volume.host else ""
+    source = _source(volume)
     docker = volume.docker_volume_configuration
     if source:
         place = Path(source)
-    elif volume.type == "docker" and docker is not None and docker.scope == "shared":
+    elif _is_tasks(volume):
+        place = _in_task(work, volume)
+    else:
         place = work.host.home / "volumes" / volume.name
-        if not place.exists() and not docker.autoprovision:
+        if not place.exists() and docker is not None and not docker.autoprovision:
             raise HookFailure(
                 "CannotCreateContainerError: Error response from daemon: get "
                 f"{volume.name}: no such volume"
             )
-    else:
-        place = work.directory / "volumes" / volume.name
     try:
         place.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

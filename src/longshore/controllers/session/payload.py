@@ -46,6 +46,7 @@ def task_message(
         network_mode=task.network_mode,
         cpu=task.cpu / 1024 if stated else 0.0,
         memory=task.memory if bounded else 0,
+        ephemeral_storage=task.ephemeral_storage,
         pid_mode=document.get("pidMode") or "",
         ipc_mode=document.get("ipcMode") or "",
         group=task.group,

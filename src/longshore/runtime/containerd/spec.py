@@ -11,6 +11,8 @@ Json = dict[str, Any]
 
 CRI_TYPE = "io.kubernetes.cri.container-type"
 CRI_SANDBOX = "io.kubernetes.cri.sandbox-id"
+ROOT_HINT, MOUNT_HINT = "dev.gvisor.spec.rootfs", "dev.gvisor.spec.mount"
+"""Annotations that say how gVisor keeps what is written (runsc/boot/mount_hints.go)."""
 DEFAULT_CAPABILITIES = (
     "AUDIT_WRITE",
     "CHOWN",
@@ -211,7 +213,7 @@ def container_spec(
         "hostname": spec.hostname or sandbox.hostname,
         "mounts": _mounts(spec, privileged, host.init),
         "linux": linux,
-        "annotations": _annotations(sandbox, "container"),
+        "annotations": _annotations(sandbox, "container") | _root_limit(sandbox),
     }
 
 
@@ -234,7 +236,7 @@ def pause_spec(sandbox: SandboxSpec, cgroup: str) -> Json:
             "namespaces": _namespaces(sandbox, {}, None),
             "resources": resources(sandbox.limits, False),
         },
-        "annotations": _annotations(sandbox, "sandbox"),
+        "annotations": _annotations(sandbox, "sandbox") | _volume_limits(sandbox),
     }
 
 
@@ -242,6 +244,34 @@ def _annotations(sandbox: SandboxSpec, kind: str) -> Json:
     if sandbox.isolation != "gvisor":
         return {}
     return {CRI_TYPE: kind, CRI_SANDBOX: sandbox.id}
+
+
+def _root_limit(sandbox: SandboxSpec) -> Json:
+    """What a container writes to its root lies in one file of its snapshot; gVisor sizes it."""
+    if sandbox.isolation != "gvisor" or not sandbox.storage:
+        return {}
+    return {
+        f"{ROOT_HINT}.source": "/",
+        f"{ROOT_HINT}.type": "bind",
+        f"{ROOT_HINT}.overlay": "self",
+        f"{ROOT_HINT}.options": f"size={sandbox.storage}",
+    }
+
+
+def _volume_limits(sandbox: SandboxSpec) -> Json:
+    """What the containers of a sandbox write to a volume lies in one file of its directory."""
+    if sandbox.isolation != "gvisor" or not sandbox.storage:
+        return {}
+    found: Json = {}
+    for number, volume in enumerate(sandbox.volumes):
+        hint = f"{MOUNT_HINT}.volume{number}"
+        found |= {
+            f"{hint}.source": str(volume),
+            f"{hint}.type": "tmpfs",
+            f"{hint}.share": "pod",
+            f"{hint}.options": f"rw,mode=0755,size={sandbox.storage}",
+        }
+    return found
 
 
 def _namespaces(sandbox: SandboxSpec, shared: Mapping[str, Path], own: Path | None) -> list[Json]:
