@@ -4,42 +4,22 @@ Enters: `reported`, `desired_status` and `placement` of tasks. Leaves: `last_sta
 `stop` where a task ended by itself. `steps` decides; this acts.
 """
 
-from collections.abc import Collection, Iterable
-from typing import Any
-
-from longshore.controllers.interface import Surroundings
+from longshore.controllers.one_kind import OneKind
 from longshore.controllers.task.lifecycle.steps import next_step
 from longshore.model.ecs import TASK, Task
-from longshore.model.kind import Kind
 from longshore.scheduler.reservation import release
-from longshore.store.interface import Change, Key, Reader, Transaction
+from longshore.store.interface import Key, Record, Transaction
 from longshore.vpc import delete_network_interface
 
 
-class TaskLifecycle:
+class TaskLifecycle(OneKind[Task]):
     """`longshore.controllers.interface.Controller` of every task's state."""
 
     name = "controllers/task/lifecycle"
-    watched: Collection[Kind[Any]] = (TASK,)
+    kind = TASK
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._store = surroundings.store
-        self._clock = surroundings.clock
-
-    def keys(self, change: Change, reader: Reader) -> Iterable[Key]:
-        if change.after is not None:
-            yield change.key
-
-    def every_key(self, reader: Reader) -> Iterable[Key]:
-        return [record.key for record in reader.scan(TASK)]
-
-    async def reconcile(self, key: Key) -> float | None:
-        return await self._store.transact(lambda tx: self._advance(tx, key))
-
-    def _advance(self, tx: Transaction, key: Key) -> float | None:
-        record = tx.get(TASK, key.account, key.region, key.name)
-        if record is None:
-            return None
+    def _advance(self, tx: Transaction, record: Record[Task]) -> float | None:
+        key = record.key
         step = next_step(record.value, self._clock.now())
         if step.free:
             _free(tx, key, record.value)
