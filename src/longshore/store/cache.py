@@ -145,8 +145,11 @@ class Cache:
 
     def get(self, kind: Kind[T], account: str, region: str, name: str) -> Record[T] | None:
         shelf = self.shelves[kind.name]
-        place = (account, region)
-        return shelf.record(place, shelf.partitions.get(place, EMPTY), name)
+        partition = shelf.partitions.get((account, region))
+        entry = partition.entries.get(name) if partition is not None else None
+        if partition is not None and type(entry) is tuple:
+            return shelf.record((account, region), partition, name)
+        return cast("Record[T] | None", entry)
 
     def scan(
         self,
@@ -161,7 +164,9 @@ class Cache:
         shelf = self.shelves[kind.name]
         if account is not None and region is not None:
             place = (account, region)
-            partition = shelf.partitions.get(place, EMPTY)
+            partition = shelf.partitions.get(place)
+            if partition is None or not partition.names:
+                return []
             return shelf.records(place, partition, partition.page(prefix, after, limit))
         found: list[Record[T]] = []
         for place in shelf.places:

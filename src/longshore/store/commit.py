@@ -1,15 +1,16 @@
-"""What both implementations share: reads from the cache, and transactions committed in groups.
+"""What both implementations share: reads from the cache, and what follows a group's commit.
 
-A transaction's function runs at once, on what is durable. If it stages nothing, that is all. Else
-it waits for the next group; there it is taken as it is if everything that it read (records, and
-also ranges that it listed) is still the same, and run again on top of the group if not. So
-transactions are serialisable, and their order is that of their revisions.
+`Pending` is for a store whose records others change as well. There a transaction's function runs at
+once, on what is durable. If it stages nothing, that is all. Else it waits for the next group; there
+it is taken as it is if everything that it read (records, and also ranges that it listed) is still
+the same, and run again on top of the group if not. So transactions are serialisable, and their
+order is that of their revisions.
 """
 
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from longshore.model.kind import Kind
 from longshore.store.cache import Cache
@@ -18,16 +19,22 @@ from longshore.store.interface import (
     Conflict,
     Reader,
     Store,
-    StoreUnavailable,
     Transaction,
 )
-from longshore.store.transaction import Draft, Group
+from longshore.store.transaction import Group, TrackedDraft
 from longshore.store.watch import Watch, Watchers, kind_names
 
 R = TypeVar("R")
 
 HISTORY = 20_000
 """Revisions whose changes are kept for watchers that come back."""
+
+
+class Waiting(Protocol):
+    """Whoever waits for a group."""
+
+    def succeed(self) -> None:
+        """The group is durable."""
 
 
 class Pending:
@@ -39,7 +46,7 @@ class Pending:
         self,
         function: Callable[[Transaction], Any],
         attempts: int,
-        draft: Draft | None,
+        draft: TrackedDraft | None,
         result: Any,
     ) -> None:
         self.function = function
@@ -56,7 +63,7 @@ class Pending:
             self.attempts -= 1
             if self.attempts < 0:
                 raise Conflict("another transaction came first")
-            self.draft = Draft(group)
+            self.draft = TrackedDraft(group)
             self.result = self.function(self.draft)
         except Exception as error:  # the caller's own: handed to the caller
             self.fail(error)
@@ -89,7 +96,6 @@ class CachedStore(Store):
     def __init__(self, kinds: Iterable[Kind[Any]]) -> None:
         self._cache = Cache(kinds)
         self._watchers = Watchers()
-        self._waiting: list[Pending] = []
         self._closed = False
 
     @property
@@ -100,35 +106,7 @@ class CachedStore(Store):
     def reader(self) -> Reader:
         return self._cache
 
-    async def transact(self, function: Callable[[Transaction], R], attempts: int = 10) -> R:
-        draft: Draft | None = Draft(self._cache)
-        result: Any = None
-        try:
-            result = function(Draft(self._cache) if draft is None else draft)
-        except Conflict:
-            # What it met may be gone once the waiting transactions are through.
-            if attempts <= 1:
-                raise
-            draft = None
-        else:
-            if draft is not None and not draft.staged:
-                return result  # type: ignore[no-any-return]
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
-        pending = Pending(function, attempts - 1, draft, result)
-        self._waiting.append(pending)
-        self._wake()
-        return await pending.future  # type: ignore[no-any-return]
-
-    @abstractmethod
-    def _wake(self) -> None:
-        """Have the waiting transactions committed soon."""
-
-    def _take(self) -> list[Pending]:
-        waiting, self._waiting = self._waiting, []
-        return waiting
-
-    def _settle(self, group: Group, accepted: Iterable[Pending]) -> None:
+    def _settle(self, group: Group, accepted: Iterable[Waiting]) -> None:
         """The group is durable: let readers, watchers and callers know."""
         for revision, writes in group.transactions:
             for write in writes:

@@ -23,8 +23,8 @@ Lifecycle
 """
 
 from abc import ABC, abstractmethod
+from asyncio import Future
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -52,8 +52,7 @@ class StoreUnavailable(StoreError):
     """The disk is full or the database cannot be reached; nothing of the transaction was kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """Where a record is."""
 
     kind: str
@@ -62,8 +61,7 @@ class Key:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record(Generic[T_co]):
+class Record(msgspec.Struct, Generic[T_co], frozen=True):
     """A value and the revision that wrote it."""
 
     key: Key
@@ -71,8 +69,7 @@ class Record(Generic[T_co]):
     value: T_co
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One record's change in one committed transaction; `after` is None where it was deleted."""
 
     revision: int
@@ -81,8 +78,7 @@ class Change:
     after: Record[msgspec.Struct] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """`holder` owns `name` until `expires` (epoch seconds); `token` grows with each new holder."""
 
     name: str
@@ -148,20 +144,25 @@ class Store(ABC):
     def reader(self) -> Reader:
         """Reads outside of a transaction: always sees this process's own committed writes."""
 
-    @abstractmethod
     async def transact(self, function: Callable[[Transaction], R], attempts: int = 10) -> R:
         """Run `function` and commit what it staged; durable (fsynced) when this returns.
 
         `function` is synchronous and may run several times: after a `Conflict` it runs again on
         fresh reads, `attempts` times in all. What it raises ends the transaction unwritten. Where
-        it stages nothing, nothing is waited for.
+        it stages nothing, nothing is waited for but a group that it may have seen.
 
         Transactions are serialisable in the order of their revisions: whatever `function` read,
-        lists and indexes included, is the same when its writes commit, or it runs again. Its first
-        run sees durable state only; a later one also sees the writes of transactions that commit
-        in the same group before it. Readers and watchers see nothing that is not durable. Values
-        are decoded again as they are staged, so one that would not decode raises at once.
+        lists and indexes included, is the same when its writes commit, or it runs again. It may
+        also see the writes of transactions that commit in the same group before it; what it
+        returns or raises is known to the caller only once those are durable. Readers and watchers
+        see nothing that is not durable. Values are decoded again as they are staged, so one that
+        would not decode raises at once.
         """
+        return await self.submit(function, attempts)
+
+    @abstractmethod
+    def submit(self, function: Callable[[Transaction], R], attempts: int = 10) -> Future[R]:
+        """The same without waiting: done already where there is nothing to wait for."""
 
     @abstractmethod
     def watch(

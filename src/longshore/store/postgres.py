@@ -8,9 +8,9 @@ watcher that reads the history in their order misses nothing. NOTIFY wakes the o
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
@@ -23,11 +23,15 @@ from longshore.store.commit import HISTORY, CachedStore, Pending, evaluate
 from longshore.store.interface import (
     Change,
     Compacted,
+    Conflict,
     Lease,
     StoreError,
     StoreUnavailable,
+    Transaction,
 )
-from longshore.store.transaction import Group, place
+from longshore.store.transaction import Group, TrackedDraft, place
+
+R = TypeVar("R")
 
 _log = logger(__name__)
 
@@ -103,6 +107,7 @@ class PostgresStore(CachedStore):
         self._url = url
         self._kinds = kinds
         self._clock = clock
+        self._waiting: list[Pending] = []
         self._connection: Connection | None = None
         self._side: Connection | None = None
         self._side_lock = asyncio.Lock()
@@ -141,8 +146,36 @@ class PostgresStore(CachedStore):
         if int(str(payload)) > self._cache.revision:
             self._wakened.set()
 
-    def _wake(self) -> None:
+    def submit(self, function: Callable[[Transaction], R], attempts: int = 10) -> asyncio.Future[R]:
+        draft = TrackedDraft(self._cache)
+        pending = Pending(function, attempts - 1, draft, None)
+        try:
+            pending.result = function(draft)
+        except Conflict as error:
+            # What it met may be gone once the waiting transactions are through.
+            pending.draft = None
+            if attempts <= 1:
+                pending.fail(error)
+        except Exception as error:  # the caller's own: handed to the caller
+            pending.fail(error)
+        else:
+            if not draft.staged:
+                pending.succeed()
+        if not pending.future.done():
+            self._wait(pending)
+        return pending.future
+
+    def _wait(self, pending: Pending) -> None:
+        """Have it committed soon."""
+        if self._closed:
+            pending.fail(StoreUnavailable("the store is closed"))
+            return
+        self._waiting.append(pending)
         self._wakened.set()
+
+    def _take(self) -> list[Pending]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
 
     async def _run(self) -> None:
         """Write what is pending and follow what others write, until closed."""

@@ -1,29 +1,35 @@
 """The store in one SQLite file (WAL, `synchronous=FULL`): one process, nothing to install.
 
 Whatever arrived in one tick of the event loop is committed together, with one fsync. The commit
-runs on the loop itself: a thread would cost more than it gives (docs/decisions/0030).
+runs on the loop itself: a thread would cost more than it gives. Nobody else writes the file, so a
+transaction's function runs once, on top of the group that the tick has gathered so far
+(docs/decisions/0081).
 """
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from longshore.base.logs import logger
 from longshore.model.kind import Kind
 from longshore.store import migrations
-from longshore.store.commit import HISTORY, CachedStore, evaluate
+from longshore.store.cache import Cache
+from longshore.store.commit import HISTORY, CachedStore
 from longshore.store.interface import (
     Change,
     Compacted,
     Lease,
     StoreError,
     StoreUnavailable,
+    Transaction,
 )
-from longshore.store.transaction import Group, place
+from longshore.store.transaction import Draft, Group, place
+
+R = TypeVar("R")
 
 _log = logger(__name__)
 
@@ -39,13 +45,54 @@ TRIM_EVERY = 1000
 """Revisions between removals of what history need not keep."""
 
 
+class Run:
+    """One run of a transaction's function, and who is told what came of it."""
+
+    __slots__ = ("_error", "_function", "_result", "future", "staged")
+
+    def __init__(self, function: Callable[[Transaction], Any], draft: Draft) -> None:
+        self._function = function
+        self._result: Any = None
+        self._error: Exception | None = None
+        self.staged = False
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._run(draft)
+
+    def _run(self, draft: Draft) -> None:
+        try:
+            self._result = self._function(draft)
+        except Exception as error:  # the caller's own: handed to the caller
+            self._error = error
+        else:
+            self.staged = bool(draft.staged)
+
+    def succeed(self) -> None:
+        """All that the function may have seen is durable."""
+        if self.future.done():
+            return
+        if self._error is None:
+            self.future.set_result(self._result)
+        else:
+            self.future.set_exception(self._error)
+
+    def undo(self, cache: Cache, reason: str) -> None:
+        """The group that the function saw came to nothing: what only read, reads again."""
+        if not self.staged:
+            self._result = self._error = None
+            self._run(Draft(cache))
+        if self.staged:
+            self._error = StoreUnavailable(reason)
+        self.succeed()
+
+
 class SqliteStore(CachedStore):
     """One process's store; open it with `open_sqlite`."""
 
     def __init__(self, connection: sqlite3.Connection, kinds: Sequence[Kind[Any]]) -> None:
         super().__init__(kinds)
         self._connection = connection
-        self._wakened = False
+        self._group: Group | None = None
+        self._waiting: list[Run] = []
         self._trimmed = 0
         self._load()
 
@@ -61,24 +108,41 @@ class SqliteStore(CachedStore):
         ((self._cache.revision,),) = self._connection.execute("SELECT revision FROM state")
         self._trimmed = self._cache.revision
 
-    def _wake(self) -> None:
-        if not self._wakened:
-            self._wakened = True
+    def submit(self, function: Callable[[Transaction], R], attempts: int = 10) -> asyncio.Future[R]:
+        # `attempts` has no meaning here: a run on the latest state has no better one to come.
+        draft = Draft(self._cache if self._group is None else self._group)
+        run = Run(function, draft)
+        if run.staged and self._closed:
+            run.undo(self._cache, "the store is closed")
+        elif run.staged:
+            self._open_group().add(draft)
+            self._waiting.append(run)
+        elif self._group is not None:
+            self._waiting.append(run)
+        else:
+            run.succeed()
+        return run.future
+
+    def _open_group(self) -> Group:
+        """What this tick of the loop has gathered; it is committed at the tick's end."""
+        if self._group is None:
+            self._group = Group(self._cache)
             asyncio.get_running_loop().call_soon(self._commit)
+        return self._group
 
     def _commit(self) -> None:
-        self._wakened = False
-        group = Group(self._cache)
-        accepted = evaluate(group, self._take())
+        group, self._group = self._group, None
+        waiting, self._waiting = self._waiting, []
+        if group is None:
+            return
         try:
-            if group.transactions:
-                self._write(group)
+            self._write(group)
         except sqlite3.Error as error:
             _log.exception("commit failed", transactions=len(group.transactions))
-            for pending in accepted:
-                pending.fail(StoreUnavailable(str(error)))
+            for run in waiting:
+                run.undo(self._cache, str(error))
         else:
-            self._settle(group, accepted)
+            self._settle(group, waiting)
 
     def _write(self, group: Group) -> None:
         with self._transaction() as connection:
@@ -91,10 +155,12 @@ class SqliteStore(CachedStore):
                     if write.record is not None
                 ],
             )
-            connection.executemany(
-                "DELETE FROM records WHERE kind=? AND account=? AND region=? AND name=?",
-                [place(write.key) for _, write in last if write.record is None],
-            )
+            deleted = [place(write.key) for _, write in last if write.record is None]
+            if deleted:
+                connection.executemany(
+                    "DELETE FROM records WHERE kind=? AND account=? AND region=? AND name=?",
+                    deleted,
+                )
             connection.executemany(
                 "INSERT INTO history (revision, kind, account, region, name, before_revision,"
                 " before, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

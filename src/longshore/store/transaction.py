@@ -1,11 +1,11 @@
 """Staged writes over other reads, and what a transaction has read.
 
-A `Draft` is the transaction that a function gets. A `Group` holds what the transactions of one
-commit have staged so far, in their order; both are layers over a reader.
+A `Draft` is the transaction that a function gets; a `TrackedDraft` is one that may turn out to have
+read what is no longer so. A `Group` holds what the transactions of one commit have staged so far,
+in their order. All are layers over a reader.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -30,8 +30,7 @@ class Base(Reader, Protocol):
     def modified(self, kind: str, account: str | None, region: str | None) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """One staged write: `record` and its encoded value, or None where it deletes."""
 
     key: Key
@@ -73,9 +72,10 @@ class Layer:
         return None if places is None else places.get((account, region))
 
     def get(self, kind: Kind[T], account: str, region: str, name: str) -> Record[T] | None:
-        names = self.staged_names(kind.name, account, region)
-        if names is not None and name in names:
-            return names[name]
+        if kind.name in self.staged:
+            names = self.staged_names(kind.name, account, region)
+            if names is not None and name in names:
+                return names[name]
         return self.base.get(kind, account, region, name)
 
     def scan(
@@ -174,23 +174,71 @@ class Group(Layer):
 
 
 class Draft(Layer):
-    """One run of a transaction's function: what it read, and what it staged."""
+    """One run of a transaction's function, and what it staged."""
 
     base: Base
 
     def __init__(self, base: Base) -> None:
         super().__init__(base)
         self._began = base.revision
-        self._read: dict[Key, int] = {}
-        self._ranges: set[tuple[str, str | None, str | None]] = set()
         self._encoded: dict[Key, bytes] = {}
         self._kinds: dict[str, Kind[Any]] = {}
 
-    def get(self, kind: Kind[T], account: str, region: str, name: str) -> Record[T] | None:
-        record = super().get(kind, account, region, name)
+    def put(self, kind: Kind[T], account: str, region: str, name: str, value: T) -> None:
         key = Key(kind.name, account, region, name)
-        self._read.setdefault(key, 0 if record is None else record.revision)
-        return record
+        if "\0" in name:
+            raise ValueError(f"a record's name holds no NUL: {name!r}")
+        encoded = _encoder.encode(value)
+        # Decoded at once: a value that could not be read again must not get in, and readers see
+        # the same (tuples, not lists) before and after a restart.
+        decoded = msgspec.json.decode(encoded, type=kind.type)
+        self._encoded[key] = encoded
+        self._kinds[kind.name] = kind
+        self.stage(key, Record(key, self._began + 1, decoded))
+
+    def create(self, kind: Kind[T], account: str, region: str, name: str, value: T) -> None:
+        if self.get(kind, account, region, name) is not None:
+            raise Conflict(f"{kind.name} {name} exists")
+        self.put(kind, account, region, name, value)
+
+    def delete(self, kind: Kind[T], account: str, region: str, name: str) -> None:
+        self._kinds[kind.name] = kind
+        self.stage(Key(kind.name, account, region, name), None)
+
+    def require(self, record: Record[Any]) -> None:
+        key = record.key
+        if self.base.revision_of(key) != record.revision:
+            raise Conflict(f"{key.kind} {key.name} has changed")
+
+    def writes(self, revision: int) -> Iterator[Write]:
+        """What it staged, as of the revision that it commits under."""
+        for kind, places in self.staged.items():
+            for (account, region), names in places.items():
+                for name, record in names.items():
+                    write = self._write(Key(kind, account, region, name), revision, record)
+                    if write.before is not None or write.record is not None:
+                        yield write
+
+    def _write(self, key: Key, revision: int, record: Record[Any] | None) -> Write:
+        before = self.base.get(self._kinds[key.kind], key.account, key.region, key.name)
+        if record is None:
+            return Write(key, before, None, None)
+        if record.revision != revision:
+            record = Record(key, revision, record.value)
+        return Write(key, before, record, self._encoded[key])
+
+
+class TrackedDraft(Draft):
+    """A draft that knows what it read, for a group that others may have changed meanwhile."""
+
+    def __init__(self, base: Base) -> None:
+        super().__init__(base)
+        self._read: dict[Key, int] = {}
+        self._ranges: set[tuple[str, str | None, str | None]] = set()
+
+    def get(self, kind: Kind[T], account: str, region: str, name: str) -> Record[T] | None:
+        self._note(Key(kind.name, account, region, name))
+        return super().get(kind, account, region, name)
 
     def scan(
         self,
@@ -212,33 +260,16 @@ class Draft(Layer):
         return super().find(kind, account, region, index, value)
 
     def put(self, kind: Kind[T], account: str, region: str, name: str, value: T) -> None:
-        key = Key(kind.name, account, region, name)
-        if "\0" in name:
-            raise ValueError(f"a record's name holds no NUL: {name!r}")
-        self._read.setdefault(key, self.base.revision_of(key))
-        encoded = _encoder.encode(value)
-        # Decoded at once: a value that could not be read again must not get in, and readers see
-        # the same (tuples, not lists) before and after a restart.
-        decoded = msgspec.json.decode(encoded, type=kind.type)
-        self._encoded[key] = encoded
-        self._kinds[kind.name] = kind
-        self.stage(key, Record(key, self._began + 1, decoded))
-
-    def create(self, kind: Kind[T], account: str, region: str, name: str, value: T) -> None:
-        if self.get(kind, account, region, name) is not None:
-            raise Conflict(f"{kind.name} {name} exists")
-        self.put(kind, account, region, name, value)
+        self._note(Key(kind.name, account, region, name))
+        super().put(kind, account, region, name, value)
 
     def delete(self, kind: Kind[T], account: str, region: str, name: str) -> None:
-        key = Key(kind.name, account, region, name)
-        self._read.setdefault(key, self.base.revision_of(key))
-        self._kinds[kind.name] = kind
-        self.stage(key, None)
+        self._note(Key(kind.name, account, region, name))
+        super().delete(kind, account, region, name)
 
     def require(self, record: Record[Any]) -> None:
-        key = record.key
-        if self._read.setdefault(key, self.base.revision_of(key)) != record.revision:
-            raise Conflict(f"{key.kind} {key.name} has changed")
+        self._note(record.key)
+        super().require(record)
 
     def holds(self, now: Base) -> bool:
         """Whether it would read the same in `now` as it did."""
@@ -248,17 +279,6 @@ class Draft(Layer):
             now.revision_of(key) == revision for key, revision in self._read.items()
         ) and all(now.modified(*each) <= self._began for each in self._ranges)
 
-    def writes(self, revision: int) -> Iterator[Write]:
-        """What it staged, as of the revision that it commits under."""
-        for kind, places in self.staged.items():
-            for (account, region), names in places.items():
-                for name, record in names.items():
-                    write = self._write(Key(kind, account, region, name), revision, record)
-                    if write.before is not None or write.record is not None:
-                        yield write
-
-    def _write(self, key: Key, revision: int, record: Record[Any] | None) -> Write:
-        before = self.base.get(self._kinds[key.kind], key.account, key.region, key.name)
-        if record is None:
-            return Write(key, before, None, None)
-        return Write(key, before, Record(key, revision, record.value), self._encoded[key])
+    def _note(self, key: Key) -> None:
+        if key not in self._read:
+            self._read[key] = self.base.revision_of(key)

@@ -123,7 +123,15 @@ class MemoryStore(Store):
     def reader(self) -> MemoryReader:
         return MemoryReader(self._records)
 
-    async def transact(self, function: Callable[[Transaction], R], attempts: int = 10) -> R:
+    def submit(self, function: Callable[[Transaction], R], attempts: int = 10) -> asyncio.Future[R]:
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        try:
+            future.set_result(self._run(function, attempts))
+        except Exception as error:  # the caller's own: handed to the caller
+            future.set_exception(error)
+        return future
+
+    def _run(self, function: Callable[[Transaction], R], attempts: int) -> R:
         for attempt in range(1, attempts + 1):
             transaction = MemoryTransaction(self._records)
             try:

@@ -194,3 +194,22 @@ async def test_everything_is_there_after_reopening(lasting: Place):
     again = await lasting.open()
     assert again.revision == revision
     assert {record.value.number for record in again.reader.scan(THING)} == set(range(50)) - {7}
+
+
+async def test_what_a_read_beside_a_write_tells_is_durable_when_it_is_told(store: Store):
+    def number(tx: Transaction) -> int:
+        record = tx.get(THING, ACCOUNT, REGION, "a")
+        return 0 if record is None else record.value.number
+
+    await store.transact(put("a", 1))
+    writing = store.submit(put("a", 2))
+    told = await store.submit(number)
+    durable = store.reader.get(THING, ACCOUNT, REGION, "a")
+    await writing
+    assert durable is not None
+    assert told == durable.value.number
+
+
+async def test_read_alone_is_answered_without_waiting(store: Store):
+    await store.transact(put("a", 1))
+    assert store.submit(lambda tx: tx.get(THING, ACCOUNT, REGION, "a") is not None).done()

@@ -11,7 +11,7 @@ from conformance.store.kinds import ACCOUNT, OTHER, REGION, THING, Thing
 
 from longshore.base.clock import SystemClock
 from longshore.store import open_store
-from longshore.store.interface import StoreUnavailable
+from longshore.store.interface import StoreUnavailable, Transaction
 
 
 @pytest.fixture
@@ -51,3 +51,24 @@ async def test_full_disk_fails_the_whole_group_and_keeps_nothing_of_it(small_dis
     again = await open_store(url, (THING, OTHER), SystemClock())
     assert [record.key.name for record in again.reader.scan(THING)] == ["after", "kept"]
     await again.close()
+
+
+async def test_read_beside_a_write_that_found_no_room_is_answered_from_what_is_durable(
+    small_disk: Path,
+):
+    store = await open_store(f"sqlite://{small_disk}/state.db", (THING, OTHER), SystemClock())
+
+    def put(number: int, size: int):
+        return lambda tx: tx.put(THING, ACCOUNT, REGION, "a", Thing(number, text="x" * size))
+
+    def number(tx: Transaction) -> int:
+        record = tx.get(THING, ACCOUNT, REGION, "a")
+        return 0 if record is None else record.value.number
+
+    await store.transact(put(1, 10))
+    written, read = await asyncio.gather(
+        store.transact(put(2, 2**21)), store.transact(number), return_exceptions=True
+    )
+    assert isinstance(written, StoreUnavailable)
+    assert read == 1
+    await store.close()
