@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from pathlib import Path
 
 from conformance.runtime.runtime_box import MIB, under_gvisor, under_runc
 
@@ -61,6 +62,29 @@ async def test_processor_quota_of_the_task_is_kept(real):
         await eventually(long_enough)
         share = (await used() - first) / 1e9 / (time.monotonic() - began)
         assert share < 0.35
+
+
+@under_gvisor
+async def test_processor_quota_is_counted_in_short_periods_once_a_container_runs(real, containerd):
+    async with real.sandbox(limits=Limits(cpu_quota=0.25)) as box:
+        container_id = await box.start("/bin/sleep", "100")
+        waiting = asyncio.ensure_future(box.runtime.wait(container_id))
+
+        async def limit():
+            return cpu_limit(containerd.top, box.id) == (25_000, 100_000)
+
+        await eventually(limit)
+        await box.kill(container_id)
+        await waiting
+
+
+def cpu_limit(top, sandbox_id):
+    """Quota and period of a sandbox's cgroup, in microseconds."""
+    unified = Path(f"/sys/fs/cgroup/{top}/{sandbox_id}/cpu.max")
+    if unified.exists():
+        return tuple(int(value) for value in unified.read_text().split())
+    cgroup = Path(f"/sys/fs/cgroup/cpu/{top}/{sandbox_id}")
+    return tuple(int((cgroup / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
 
 
 async def test_statistics_count_processor_time_memory_and_processes(real):

@@ -81,6 +81,13 @@ def test_limits_are_written_in_the_words_of_version_2(tree):
     assert tree.read("pids.max") == "100"
 
 
+def test_cpu_of_a_sandbox_is_counted_in_short_periods_once_its_containers_run(tree):
+    tree.sandbox.mkdir(parents=True, exist_ok=True)
+    (tree.sandbox / "cpu.max").write_text("250000 1000000")
+    tree.cgroups.limit_cpu(SANDBOX, 0.25)
+    assert tree.read("cpu.max") == "25000 100000"
+
+
 def test_controllers_are_handed_down_from_the_top_before_limits_are_written(tree):
     tree.cgroups.make(SANDBOX, Limits(memory=MIB))
     levels = [tree.root, tree.sandbox.parent, tree.sandbox]

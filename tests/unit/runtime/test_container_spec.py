@@ -13,6 +13,7 @@ from longshore.runtime.containerd.spec import (
     Host,
     capabilities,
     container_spec,
+    pause_spec,
 )
 from longshore.runtime.containerd.users import ids_of
 from longshore.runtime.interface import ContainerSpec, Limits, RuntimeFailure, SandboxSpec
@@ -67,6 +68,19 @@ def test_gvisor_container_is_never_privileged():
     made = oci(spec(privileged=True), sandbox)
     assert made["linux"]["maskedPaths"]
     assert "CAP_SYS_ADMIN" not in made["process"]["capabilities"]["bounding"]
+
+
+@pytest.mark.parametrize(
+    ("isolation", "cpu"),
+    [
+        ("gvisor", {"quota": 250000, "period": 1000000}),
+        ("runc", {"quota": 25000, "period": 100000}),
+    ],
+)
+def test_kernel_of_a_task_has_its_share_of_a_second_at_once_to_start(isolation, cpu):
+    limits = Limits(cpu_quota=0.25)
+    sandbox = SandboxSpec(id="s", isolation=isolation, namespace=None, limits=limits)
+    assert pause_spec(sandbox, "/s")["linux"]["resources"]["cpu"] == cpu
 
 
 def test_limits_of_nothing_are_left_out():

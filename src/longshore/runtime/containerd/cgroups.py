@@ -53,6 +53,17 @@ class Cgroups:
         for file, value in _version_2_limits(limits).items():
             _write(directory / file, value)
 
+    def limit_cpu(self, path: str, quota: float) -> None:
+        """Let a cgroup use `quota` vCPUs, counted in the usual short periods."""
+        microseconds = int(quota * CPU_PERIOD)
+        if self.version == 2:
+            _write(self._root / path.strip("/") / "cpu.max", f"{microseconds} {CPU_PERIOD}")
+            return
+        directory = self._directory("cpu", path)
+        # The quota first: the other way round it would be a larger one for a moment.
+        _write(directory / "cpu.cfs_quota_us", str(microseconds))
+        _write(directory / "cpu.cfs_period_us", str(CPU_PERIOD))
+
     def lift_cpu_limit(self, path: str) -> None:
         """Let what is to die there die at once; nothing happens where there is no such cgroup."""
         if self.version == 2:

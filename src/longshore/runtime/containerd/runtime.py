@@ -253,6 +253,7 @@ class ContainerdRuntime:
         if container.labels.get(ISOLATION_LABEL) != "gvisor":
             return await self._containerd.wait(container.id)
         sandbox_id = container.labels[SANDBOX_LABEL]
+        await asyncio.to_thread(self._limit_cpu, sandbox_id)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(
                 self._memory.watch(container.id, sandbox_id, _memory_limit(container))
@@ -274,6 +275,11 @@ class ContainerdRuntime:
             await self._lift_cpu_limit(container.labels[SANDBOX_LABEL])
         with contextlib.suppress(grpc.aio.AioRpcError):
             await self._containerd.kill(container_id, number)
+
+    def _limit_cpu(self, sandbox_id: str) -> None:
+        """A container runs: from now on the CPU of its sandbox is counted in short periods."""
+        if quota := self._sandbox(sandbox_id).limits.cpu_quota:
+            self._cgroups.limit_cpu(self._cgroups.sandbox(sandbox_id), quota)
 
     async def _lift_cpu_limit(self, sandbox_id: str) -> None:
         await asyncio.to_thread(self._cgroups.lift_cpu_limit, self._cgroups.sandbox(sandbox_id))
