@@ -4,7 +4,6 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from longshore.awsapi.model import Member, ServiceModel
 from longshore.awsapi.scalars import FORMATS, format_float, format_iso8601
@@ -25,7 +24,15 @@ ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 def xml_text(text: str) -> str:
     """Escaped text; what XML 1.0 cannot hold becomes U+FFFD."""
-    return ILLEGAL.sub("\ufffd", escape(text, {"\r": "&#xD;"}))
+    # As xml.sax.saxutils does, which would bring urllib.request with it.
+    text = text.replace("&", "&amp;").replace(">", "&gt;").replace("<", "&lt;")
+    return ILLEGAL.sub("\ufffd", text.replace("\r", "&#xD;"))
+
+
+def attribute_text(text: str) -> str:
+    """Text as it stands between the double quotes of an attribute."""
+    text = xml_text(text).replace('"', "&quot;")
+    return text.replace("\n", "&#xA;").replace("\t", "&#x9;")
 
 
 def namespace_of(traits: Any) -> str:
@@ -63,7 +70,7 @@ class XmlWriter:
             parts.append(opening)
             for name, attribute in attributes.items():
                 if name in value:
-                    parts.append(f" {attribute}={quoteattr(value[name])}")
+                    parts.append(f' {attribute}="{attribute_text(value[name])}"')
             parts.append(">")
             content(parts, value)
             parts.append(f"</{tag}>")

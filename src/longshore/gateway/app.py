@@ -1,9 +1,7 @@
 """The path of a request, as one list."""
 
 import asyncio
-from collections.abc import Sequence
-
-from prometheus_client import CollectorRegistry
+from collections.abc import Mapping, Sequence
 
 from longshore.awsapi.catalogue import Catalogue
 from longshore.awsapi.http import HttpRequest, HttpResponse
@@ -28,6 +26,8 @@ from longshore.model.principal import Principal
 from longshore.services.interface import Identity, Service
 from longshore.store.interface import Conflict, Store, StoreUnavailable
 
+Offered = Sequence[Service] | Mapping[str, Service]
+"""Services; by their names where each is made when it is first called."""
 log = logger(__name__)
 
 
@@ -37,16 +37,15 @@ class ApiPath:
     def __init__(
         self,
         *,
-        services: Sequence[Service],
+        services: Offered,
         store: Store,
         clock: Clock,
         ids: Ids,
         installation: Installation,
         identity: Identity,
         throttling: bool = False,
-        metrics: CollectorRegistry,
     ) -> None:
-        offered = {service.name: service for service in services}
+        offered = services if isinstance(services, Mapping) else {it.name: it for it in services}
         authorise = Authorise(identity, installation)
         self._clock = clock
         self.authenticate = Authenticate(store, identity, installation)
@@ -61,9 +60,10 @@ class ApiPath:
             Invoke(store),
             serialise,
         )
+        self.measure = Measure(clock)
         self.ending: Steps = (
             RecordAccess(clock),
-            Measure(metrics, clock),
+            self.measure,
         )
 
     async def answer(self, request: HttpRequest) -> HttpResponse:

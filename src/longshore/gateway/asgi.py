@@ -1,10 +1,10 @@
 """The ASGI application: Longshore's own pages, handed-in routes, websockets, and else the API."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
 
 from longshore.awsapi.http import HttpRequest, HttpResponse
 from longshore.base.clock import Clock
@@ -38,6 +38,23 @@ class BodyTooLarge(Exception):
     """The request's body is over the limit."""
 
 
+class Later:
+    """A route that is made while others are served already; who comes earlier waits for it."""
+
+    def __init__(self) -> None:
+        self._app: AsgiApp | None = None
+        self._made = asyncio.Event()
+
+    def become(self, app: AsgiApp) -> None:
+        self._app = app
+        self._made.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._made.wait()
+        assert self._app is not None
+        await self._app(scope, receive, send)
+
+
 class Application:
     """One ASGI application for all that the endpoint answers.
 
@@ -52,14 +69,12 @@ class Application:
         *,
         clock: Clock,
         installation: Installation,
-        metrics: CollectorRegistry,
         routes: Mapping[str, AsgiApp],
         reset: Reset | None,
     ) -> None:
         self._path = path
         self._clock = clock
         self._installation = installation
-        self._metrics = metrics
         self._routes = sorted(routes.items(), key=lambda route: -len(route[0]))
         self._reset = reset
         self._open = installation.auth == "open"
@@ -105,12 +120,18 @@ class Application:
             case "GET", "health":
                 return HttpResponse(200, [JSON], self._health())
             case "GET", "metrics":
-                return HttpResponse(200, [TEXT], generate_latest(self._metrics))
+                return HttpResponse(200, [TEXT], self._metrics())
             case "POST", "reset" if self._open and self._reset is not None:
                 await self._reset()
                 return HttpResponse(200, [JSON], b"{}")
             case _:
                 return HttpResponse(404, [TEXT], b"Not found.\n")
+
+    def _metrics(self) -> bytes:
+        # Imported here: see its docstring.
+        from longshore.gateway.metrics_page import metrics_page
+
+        return metrics_page(self._path.measure)
 
     def _health(self) -> bytes:
         return msgspec.json.encode({"status": "ready", "region": self._installation.region})

@@ -2,19 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-
-from prometheus_client import CollectorRegistry
+from collections.abc import Callable, Mapping
 
 from longshore.base.admission import share_of_files
 from longshore.base.clock import Clock
 from longshore.base.ids import Ids
 from longshore.base.installation import Installation
-from longshore.gateway.app import ApiPath
+from longshore.gateway.app import ApiPath, Offered
 from longshore.gateway.asgi import Application, AsgiApp
 from longshore.gateway.exchange import Reset
 from longshore.gateway.server import Certificate, Listener, Visitors
-from longshore.services.interface import Identity, Service
+from longshore.services.interface import Identity
 from longshore.store.interface import Store
 
 NO_ROUTES: Mapping[str, AsgiApp] = {}
@@ -38,7 +36,7 @@ class Gateway:
     def __init__(
         self,
         *,
-        services: Sequence[Service],
+        services: Offered,
         store: Store,
         clock: Clock,
         ids: Ids,
@@ -48,9 +46,7 @@ class Gateway:
         routes: Mapping[str, AsgiApp] = NO_ROUTES,
         reset: Reset | None = None,
         throttling: bool = False,
-        metrics: CollectorRegistry | None = None,
     ) -> None:
-        registry = metrics or CollectorRegistry()
         path = ApiPath(
             services=services,
             store=store,
@@ -59,13 +55,11 @@ class Gateway:
             installation=installation,
             identity=identity,
             throttling=throttling,
-            metrics=registry,
         )
         self.app = Application(
             path,
             clock=clock,
             installation=installation,
-            metrics=registry,
             routes=routes,
             reset=reset,
         )

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from longshore.awsapi.http import HttpRequest, HttpResponse
 from longshore.base.admission import PROGRESS_BYTES, is_loopback
@@ -51,6 +50,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.left()
 
     def handle_websocket_upgrade(self) -> None:
+        # Imported here: the first answer does not wait for it.
+        from longshore.gateway.websocket import CountedWebsocket
+
         self.ws_protocol_class = partial(CountedWebsocket, self.left)  # type: ignore[assignment]
         super().handle_websocket_upgrade()
 
@@ -110,18 +112,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():
             super().send_400_response("Bad Request")
-
-
-class CountedWebsocket(WebSocketsSansIOProtocol):
-    """uvicorn's, which says when its connection ends."""
-
-    def __init__(self, left: Callable[[], None], *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
-        self._left = left
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._left()
 
 
 class LargeBodies:

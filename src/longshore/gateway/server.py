@@ -54,7 +54,8 @@ class Listener:
         self._config = uvicorn.Config(
             app,
             http=self._entrance,  # type: ignore[arg-type]
-            ws="websockets-sansio",
+            # Any class says that there are websockets; the protocol takes its own.
+            ws=asyncio.Protocol,
             lifespan="off",
             loop="none",
             log_config=None,

@@ -5,13 +5,15 @@ Imported once the API answers, since no first answer needs what it brings (X.509
 
 import asyncio
 import os
-import socket
+from socket import socket
 
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
 from longshore.controllers.interface import Surroundings
 from longshore.controllers.loop import run_controllers
 from longshore.controllers.registry import controllers
+from longshore.controllers.session import AgentSessions
+from longshore.gateway.asgi import Later
 from longshore.gateway.server import Certificate
 from longshore.main.services import Offer
 from longshore.registry import Parts, running_registry
@@ -27,9 +29,19 @@ def endpoint_certificate(installation: Installation) -> Certificate:
 
 
 async def run(
-    surroundings: Surroundings, identity: Identity, offer: Offer, registry: socket.socket
+    surroundings: Surroundings,
+    identity: Identity,
+    offer: Offer,
+    registry: socket,
+    routes: tuple[Later, Later],
 ) -> None:
-    """Run everything until cancelled; `registry` is the socket to serve the registry on."""
+    """Run everything until cancelled.
+
+    `registry` is the socket to serve the registry on, `routes` are agents' for ACS and for TCS.
+    """
+    sessions = AgentSessions(surroundings, identity)
+    for route, app in zip(routes, (sessions.acs, sessions.tcs), strict=True):
+        route.become(app)
     parts = Parts(
         installation=surroundings.installation,
         store=surroundings.store,
@@ -40,7 +52,7 @@ async def run(
     )
     authority = _authority(surroundings.installation)
     async with running_registry(parts, authority, listening=registry), asyncio.TaskGroup() as group:
-        group.create_task(offer.sessions.run())
+        group.create_task(sessions.run())
         group.create_task(
             run_controllers(
                 controllers(surroundings, offer.log_store),

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from socket import socket
 from typing import Any
 
 import uvloop
@@ -15,6 +16,7 @@ from longshore.base.installation import Installation
 from longshore.base.listening import listening_socket
 from longshore.base.logs import configure_logs, logger
 from longshore.controllers.interface import Surroundings
+from longshore.gateway.asgi import Later
 from longshore.gateway.gateway import Gateway
 from longshore.gateway.server import Certificate
 from longshore.main.first_start import prepare
@@ -26,6 +28,8 @@ from longshore.services.interface import Identity
 from longshore.store import open_store
 from longshore.store.interface import Store
 
+SHORT_TURN_SECONDS = 0.0005
+"""How long one thread may keep Python from another that waits for it; 5 ms is Python's own."""
 log = logger(__name__)
 
 
@@ -45,7 +49,8 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
         surroundings = Surroundings(store=store, clock=clock, ids=ids, installation=installation)
         await prepare(surroundings)
         identity = IamIdentity(ids)
-        offer = open_offer(surroundings, identity, stack)
+        offer = open_offer(surroundings, stack)
+        sessions = Later(), Later()
         gateway = Gateway(
             services=offer.services,
             store=store,
@@ -54,14 +59,16 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
             installation=installation,
             identity=identity,
             certificate=lambda: _certificate(installation),
-            routes=offer.routes,
+            routes=dict(zip(("/ws", "/tcs"), sessions, strict=True)),
             reset=lambda: reset(store, surroundings),
             throttling=installation.throttling,
         )
-        await gateway.start()
+        with _short_turns():
+            await gateway.start()
         stack.push_async_callback(gateway.stop)
         log.info("the control plane serves", port=installation.port)
-        await run_until(stopping, _run_background(surroundings, identity, offer, registry))
+        behind = _run_background(surroundings, identity, offer, registry, sessions)
+        await run_until(stopping, behind)
 
 
 async def reset(store: Store, surroundings: Surroundings) -> None:
@@ -71,18 +78,37 @@ async def reset(store: Store, surroundings: Surroundings) -> None:
 
 
 async def _run_background(
-    surroundings: Surroundings, identity: Identity, offer: Offer, registry: socket.socket
+    surroundings: Surroundings,
+    identity: Identity,
+    offer: Offer,
+    registry: socket,
+    sessions: tuple[Later, Later],
 ) -> None:
-    run = await asyncio.to_thread(_load_background)
-    await run(surroundings, identity, offer, registry)
+    with _short_turns():
+        run = await asyncio.to_thread(_load_background, offer)
+    await run(surroundings, identity, offer, registry, sessions)
 
 
-def _load_background() -> Callable[
-    [Surroundings, Identity, Offer, socket.socket], Coroutine[Any, Any, None]
+def _load_background(
+    offer: Offer,
+) -> Callable[
+    [Surroundings, Identity, Offer, socket, tuple[Later, Later]], Coroutine[Any, Any, None]
 ]:
     from longshore.main.background import run
 
+    offer.services.load()
     return run
+
+
+@contextlib.contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let requests be answered while a thread imports what they do not need."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SHORT_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _certificate(installation: Installation) -> Certificate:

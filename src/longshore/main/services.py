@@ -1,57 +1,74 @@
 """What the control plane offers: every service with what it stands on."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from longshore.base.sealing import Sealer
 from longshore.blobs import FileBlobs
 from longshore.controllers.interface import Surroundings
-from longshore.controllers.session import AgentSessions
-from longshore.gateway.asgi import AsgiApp
-from longshore.services import ec2, ecr, ecs, iam, logs, secretsmanager, ssm, sts
-from longshore.services.interface import Identity, Service
+from longshore.services.interface import Service
 from longshore.telemetry.interface import LogStore
 from longshore.telemetry.logs import open_log_store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """Services for the gateway, and further routes of its port.
+class ServicesOnDemand(Mapping[str, Service]):
+    """Services by name, each imported and made when it is first asked for.
 
-    `sessions` are the agents' (to be run beside the controllers).
+    The first answer waits for one service and not for all. Any thread may ask.
     """
 
-    services: Sequence[Service]
-    routes: Mapping[str, AsgiApp]
-    sessions: AgentSessions
+    def __init__(self, needs: Mapping[str, tuple[object, ...]]) -> None:
+        """`needs` is what each room of `services` makes its service of."""
+        self._needs = needs
+        self._made: dict[str, Service] = {}
+
+    def __getitem__(self, name: str) -> Service:
+        found = self._made.get(name)
+        if found is None:
+            room = import_module(f"longshore.services.{name}")
+            found = self._made.setdefault(name, room.service(*self._needs[name]))
+        return found
+
+    def load(self) -> None:
+        """Make all of them."""
+        for name in self._needs:
+            self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._needs)
+
+    def __len__(self) -> int:
+        return len(self._needs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Services for the gateway, and what they stand on."""
+
+    services: ServicesOnDemand
     log_store: LogStore
     blobs: FileBlobs
 
 
-def open_offer(
-    surroundings: Surroundings, identity: Identity, stack: contextlib.AsyncExitStack
-) -> Offer:
+def open_offer(surroundings: Surroundings, stack: contextlib.AsyncExitStack) -> Offer:
     """Open everything that the services stand on; `stack` closes it again."""
     data_dir = surroundings.installation.data_dir
     log_store = open_log_store(data_dir / "telemetry")
     stack.push_async_callback(log_store.close)
     blobs = FileBlobs(data_dir / "registry", surroundings.clock.now)
     sealer = Sealer.load_or_create(data_dir / "sealing.key")
-    sessions = AgentSessions(surroundings, identity)
-    return Offer(
-        services=[
-            ec2.service(),
-            ecr.service(blobs),
-            ecs.service(),
-            iam.service(),
-            logs.service(log_store),
-            secretsmanager.service(sealer),
-            ssm.service(sealer),
-            sts.service(),
-        ],
-        routes={"/ws": sessions.acs, "/tcs": sessions.tcs},
-        sessions=sessions,
-        log_store=log_store,
-        blobs=blobs,
+    services = ServicesOnDemand(
+        {
+            "ec2": (),
+            "ecr": (blobs,),
+            "ecs": (),
+            "iam": (),
+            "logs": (log_store,),
+            "secretsmanager": (sealer,),
+            "ssm": (sealer,),
+            "sts": (),
+        }
     )
+    return Offer(services=services, log_store=log_store, blobs=blobs)

@@ -13,6 +13,8 @@ PREFIXES = {
     "instance-profile": "AIPA",
 }
 LONG_LIVED, TEMPORARY = "AKIA", "ASIA"
+SECRET_DIGITS = 60
+"""Thirty random bytes, which are the forty characters of a secret access key."""
 
 
 def unique_id(entity: str, ids: Ids) -> str:
@@ -26,6 +28,11 @@ def access_key_id(prefix: str, account: str, ids: Ids) -> str:
     high, low, rest = random >> 39, random >> 32 & 0x7F, random & 0xFFFFFFFF
     number = (high << 47 | int(account) << 7 | low) << 32 | rest
     return prefix + base64.b32encode(number.to_bytes(10, "big")).decode()
+
+
+def new_secret(ids: Ids) -> str:
+    """A secret access key."""
+    return base64.b64encode(bytes.fromhex(ids.hex(SECRET_DIGITS))).decode()
 
 
 def account_of_key(key_id: str) -> str:

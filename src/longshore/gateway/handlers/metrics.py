@@ -1,43 +1,57 @@
 """Counts requests and measures how long they take."""
 
-from functools import lru_cache
-
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from bisect import bisect_left
+from collections import Counter
+from typing import NamedTuple
 
 from longshore.base.clock import Clock
 from longshore.gateway.exchange import Exchange
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Seconds: the upper bounds of the histograms' buckets; above the last one is one more."""
+
+
+class Labels(NamedTuple):
+    """What requests are told apart by; `code` is the error's, empty for successes."""
+
+    service: str
+    operation: str
+    status: int
+    code: str
+
+
+class Durations:
+    """How long the requests of one service took: how many in each bucket, and seconds in all."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(BUCKETS) + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.buckets[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds += seconds
 
 
 class Measure:
-    """Prometheus metrics by service, operation and error code (empty for successes).
+    """Metrics by service, operation and error code; `gateway.metrics_page` shows them.
 
     Only names that a model has become labels, so that callers cannot make new series at will.
     """
 
-    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        requests = Counter(
-            "longshore_requests",
-            "API requests answered.",
-            ("service", "operation", "status", "code"),
-            registry=registry,
-        )
-        seconds = Histogram(
-            "longshore_request_seconds",
-            "Time from the end of the request's body to its response.",
-            ("service",),
-            buckets=BUCKETS,
-            registry=registry,
-        )
-        self._count = lru_cache(4096)(lambda *labels: requests.labels(*labels).inc)
-        self._observe = lru_cache(512)(lambda service: seconds.labels(service).observe)
+        self.requests: Counter[Labels] = Counter()
+        self.durations: dict[str, Durations] = {}
 
     def __call__(self, exchange: Exchange) -> None:
         service = exchange.api.name if exchange.api is not None else ""
         operation = exchange.operation_name if exchange.operation is not None else ""
         code = exchange.error.code if exchange.error is not None else ""
         status = exchange.response.status if exchange.response is not None else 0
-        self._count(service, operation, status, code)()
-        self._observe(service)(self._clock.monotonic() - exchange.started)
+        self.requests[Labels(service, operation, status, code)] += 1
+        durations = self.durations.get(service)
+        if durations is None:
+            durations = self.durations[service] = Durations()
+        durations.add(self._clock.monotonic() - exchange.started)

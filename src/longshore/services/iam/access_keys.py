@@ -1,14 +1,12 @@
 """Access keys of users. A secret is given once, when its key is made."""
 
-import base64
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from longshore.base.ids import Ids
 from longshore.model import iam
-from longshore.policy.key_ids import LONG_LIVED, access_key_id
+from longshore.policy.key_ids import LONG_LIVED, access_key_id, new_secret
 from longshore.services.iam.entities import USER, require
 from longshore.services.iam.failures import no_such_entity, over_quota
 from longshore.services.iam.pages import page
@@ -19,12 +17,6 @@ if TYPE_CHECKING:
     from types_boto3_iam import type_defs as t
 
 KEYS_PER_USER = 2
-SECRET_DIGITS = 60
-"""Thirty random bytes, which are the forty characters of a secret access key."""
-
-
-def new_secret(ids: Ids) -> str:
-    return base64.b64encode(bytes.fromhex(ids.hex(SECRET_DIGITS))).decode()
 
 
 def create_access_key(context: Context, request: "t.CreateAccessKeyRequestTypeDef") -> Response:

@@ -5,8 +5,7 @@ from longshore.model import iam
 from longshore.model.arn import make_arn
 from longshore.model.host import HOST_USER
 from longshore.model.principal import Credential
-from longshore.policy.key_ids import LONG_LIVED, access_key_id, unique_id
-from longshore.services.iam.access_keys import new_secret
+from longshore.policy.key_ids import LONG_LIVED, access_key_id, new_secret, unique_id
 from longshore.services.iam.identity import SEALING_KEY_NAME, user_principal
 from longshore.store.interface import Transaction
 
