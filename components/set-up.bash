@@ -125,6 +125,13 @@ make_environment() {
     printf '%s\n' "$want" ${extra:+"with $extra"} >"$stamp"
 }
 
+# Python leaves no bytecode where PYTHONDONTWRITEBYTECODE is set, and each start would compile anew.
+# pip has compiled the packages. An edited source is newer than its bytecode, which is then not used.
+compile_modules() {
+    "$root/.venv/bin/python" -m compileall -q "$root/src/longshore" 9<&- >&2 ||
+        say "going on with modules that are not compiled"
+}
+
 install_components() {
     say "components (building from source takes about five minutes the first time)"
     "$root/.venv/bin/longshore" components install >&2 9<&-
