@@ -20,12 +20,19 @@ def _path(installation: Installation) -> Path:
 
 
 def keep(installation: Installation, network: Network) -> None:
-    """Write it, whole or not at all."""
-    path = _path(installation)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write it, whole or not at all; a full disk keeps the older one, which is better than no
+    network."""
+    path, content = _path(installation), msgspec.json.encode(network)
     draft = path.with_suffix(".new")
-    draft.write_bytes(msgspec.json.encode(network))
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.read_bytes() == content:
+            return
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        log.warning("the network could not be kept", error=str(error))
 
 
 def recall(installation: Installation) -> Network | None:

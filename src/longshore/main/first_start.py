@@ -1,5 +1,6 @@
 """What an installation holds before its first call; each start makes what is missing."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -35,14 +36,20 @@ async def prepare(surroundings: Surroundings) -> None:
 
 
 def write_key(path: Path, credential: Credential) -> None:
-    """An access key as JSON that only its owner may read; whole or not at all."""
+    """An access key as JSON that only its owner may read; whole or not at all.
+
+    One that is there already is left alone: a start takes no room on a full disk.
+    """
+    content = json.dumps(
+        {
+            "access_key_id": credential.access_key_id,
+            "secret_access_key": credential.secret_access_key,
+        }
+    )
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_text() == content:
+            return
     draft = path.with_suffix(".new")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(
-            {
-                "access_key_id": credential.access_key_id,
-                "secret_access_key": credential.secret_access_key,
-            },
-            file,
-        )
+        file.write(content)
     draft.replace(path)

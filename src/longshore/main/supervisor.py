@@ -37,6 +37,8 @@ class Process:
     started: float = 0.0
     failures: int = 0
     due: float = 0.0
+    noted: bool = True
+    """Whether its pid file names it."""
     child: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
 
@@ -99,6 +101,8 @@ class Supervisor:
     def _wait(self) -> None:
         now = time.monotonic()
         due = [process.due for process in self._processes if process.child is None]
+        if not all(process.noted for process in self._processes):
+            due.append(now + RESTART_DELAYS[-1])
         seconds = max(0.0, min(due) - now) if due else 60.0
         select.select([self._wake_read], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
@@ -118,10 +122,26 @@ class Supervisor:
                 start_new_session=True,
             )
         process.started = time.monotonic()
-        self._pid_file(process).write_text(identity(process.child.pid))
+        process.noted = False
+        self._note(process)
+
+    def _note(self, process: Process) -> None:
+        """Write its pid down; where the disk is full, again later."""
+        if process.child is not None and not process.noted:
+            with contextlib.suppress(OSError):
+                self._pid_file(process).write_text(identity(process.child.pid))
+                process.noted = True
+
+    def _start_again(self, process: Process) -> None:
+        try:
+            self._start(process)
+        except OSError:
+            # Its log file cannot be made, say.
+            process.due = time.monotonic() + RESTART_DELAYS[-1]
 
     def _tend(self, process: Process) -> None:
         """Note a death; start again what is due."""
+        self._note(process)
         now = time.monotonic()
         if process.child is not None and process.child.poll() is not None:
             steady = now - process.started > STEADY_SECONDS
@@ -129,7 +149,7 @@ class Supervisor:
             delay = RESTART_DELAYS[min(process.failures, len(RESTART_DELAYS)) - 1]
             process.child, process.due = None, now + delay
         if process.child is None and process.due <= now and not self._ending:
-            self._start(process)
+            self._start_again(process)
 
     def _stop(self, process: Process) -> None:
         if process.child is None:

@@ -5,6 +5,7 @@ Another reads, on a connection of its own. The event loop never waits for either
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,9 @@ R = TypeVar("R")
 
 OVERHEAD = 26
 """Bytes that AWS counts for each event beside its message ("PutLogEvents")."""
+PRIMARY = 0xFF
+"""The part of SQLite's error codes that tells their kind ("Result and Error Codes")."""
+WITHOUT_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 DELETE_ROWS = 5_000
 """Rows of one deleting commit, so that appends need not wait long."""
 SETTINGS = (
@@ -59,16 +63,35 @@ class Append(NamedTuple):
 class SqliteLogStore(LogStore):
     """Open it with `open_log_store`."""
 
-    def __init__(self, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
-        self._writer = writer
-        self._reader = reader
+    _writer: sqlite3.Connection
+    _reader: sqlite3.Connection
+    _sequence: int
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._connected = False
         self._write_thread = ThreadPoolExecutor(1, "log-writer")
         self._read_thread = ThreadPoolExecutor(1, "log-reader")
-        ((last,),) = writer.execute("SELECT max(sequence) FROM events")
-        self._sequence = last or 0
         self._waiting: list[Append] = []
         self._committing: asyncio.Task[None] | None = None
         self._closed = False
+
+    def connect(self) -> None:
+        """Open the file. Raises sqlite3.Error, also where the disk is full; may be tried again."""
+        with contextlib.ExitStack() as opened:
+            writer, reader = (
+                opened.enter_context(contextlib.closing(_connection(self._directory)))
+                for _ in range(2)
+            )
+            for setting in SETTINGS:
+                writer.execute(setting)
+            reader.execute("PRAGMA busy_timeout=10000")
+            reader.execute("PRAGMA query_only=ON")
+            _migrate(writer)
+            ((last,),) = writer.execute("SELECT max(sequence) FROM events")
+            opened.pop_all()
+        self._writer, self._reader, self._sequence = writer, reader, last or 0
+        self._connected = True
 
     async def append(
         self,
@@ -112,6 +135,8 @@ class SqliteLogStore(LogStore):
 
     async def _in(self, thread: ThreadPoolExecutor, work: Callable[[], R]) -> R:
         try:
+            if not self._connected:
+                self.connect()
             return await asyncio.get_running_loop().run_in_executor(thread, work)
         except sqlite3.Error as error:
             raise LogStoreUnavailable(str(error)) from error
@@ -280,8 +305,9 @@ class SqliteLogStore(LogStore):
             await self._committing
         for thread in (self._write_thread, self._read_thread):
             await asyncio.to_thread(thread.shutdown)
-        self._reader.close()
-        self._writer.close()
+        if self._connected:
+            self._reader.close()
+            self._writer.close()
 
 
 def _condition(group: str, query: Query) -> tuple[str, list[Any]]:
@@ -328,21 +354,24 @@ class _commit(AbstractContextManager[None]):  # noqa: N801 - reads as a verb
 
 
 def open_log_store(directory: Path) -> SqliteLogStore:
-    """The log store in `directory`, made if there is none. Raises `LogStoreUnavailable`."""
+    """The log store in `directory`, made if there is none. Raises `LogStoreUnavailable`.
+
+    Where the disk is full, its calls raise that until there is room: a control plane that starts
+    meanwhile has other things to answer.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = SqliteLogStore(directory)
     try:
-        writer, reader = (
-            sqlite3.connect(directory / "logs.db", isolation_level=None, check_same_thread=False)
-            for _ in range(2)
-        )
-        for setting in SETTINGS:
-            writer.execute(setting)
-        reader.execute("PRAGMA busy_timeout=10000")
-        reader.execute("PRAGMA query_only=ON")
-        _migrate(writer)
-        return SqliteLogStore(writer, reader)
+        store.connect()
     except sqlite3.Error as error:
-        raise LogStoreUnavailable(str(error)) from error
+        if error.sqlite_errorcode & PRIMARY not in WITHOUT_ROOM:
+            raise LogStoreUnavailable(str(error)) from error
+        _log.exception("the log store waits for room on the disk")
+    return store
+
+
+def _connection(directory: Path) -> sqlite3.Connection:
+    return sqlite3.connect(directory / "logs.db", isolation_level=None, check_same_thread=False)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

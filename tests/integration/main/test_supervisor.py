@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +90,38 @@ def test_pid_of_another_process_is_not_taken_for_ours(tmp_path):
     assert running(file) is None
     file.write_text(identity(os.getpid()))
     assert running(file) == os.getpid()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_on_a_full_disk_a_process_comes_back_and_is_known_once_there_is_room(small_disk):
+    process = _supervise(small_disk)
+    try:
+        wait_until(lambda: _pid(small_disk, "two"))
+        first = _pid(small_disk, "one")
+        (small_disk / "run" / "one.pid").unlink()
+        ballast = small_disk / "ballast"
+        with pytest.raises(OSError, match="No space"):
+            ballast.write_bytes(bytes(2**17))
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: len(_children(process.pid) - {first}) == 2, what="both run")
+        assert process.poll() is None
+        assert _pid(small_disk, "one") is None
+        ballast.unlink()
+        wait_until(lambda: _pid(small_disk, "one") in _children(process.pid))
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def _children(pid):
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return {int(child) for child in found.split() if identity(int(child)).split()[1:]}

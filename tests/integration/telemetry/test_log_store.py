@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -114,6 +115,27 @@ async def test_full_disk_is_told_and_keeps_nothing_of_the_batch(small_disk: Path
     await logs.append("g", "s", events("after", at=1001), 1, Position("p", 0))
     assert await texts(logs) == ["kept", "after"]
     await logs.close()
+
+
+async def test_store_that_is_opened_on_a_full_disk_answers_once_there_is_room(small_disk: Path):
+    before = open_log_store(small_disk)
+    await before.append("g", "s", events("kept"), 1)
+    killed = small_disk / "killed"
+    killed.mkdir()
+    for name in ("logs.db", "logs.db-wal"):
+        shutil.copy(small_disk / name, killed)
+    ballast = small_disk / "ballast"
+    with pytest.raises(OSError, match="No space"):
+        ballast.write_bytes(bytes(2**21))
+
+    logs = open_log_store(killed)
+    with pytest.raises(LogStoreUnavailable):
+        await logs.append("g", "s", events("lost", at=1001), 1)
+    ballast.unlink()
+    await logs.append("g", "s", events("after", at=1001), 1)
+    assert await texts(logs) == ["kept", "after"]
+    await logs.close()
+    await before.close()
 
 
 WRITER = """

@@ -13,7 +13,7 @@ from longshore.agent.logs.kept import JSON_FILE_BYTES, Kept
 from longshore.agent.logs.options import LogOptions
 from longshore.agent.logs.streams import LogStream, Signer
 from longshore.agent.logs.tail import Tail
-from longshore.agent.records import write_synced
+from longshore.agent.records import is_full, write_synced
 from longshore.base.logs import logger
 
 FILES = ("stdout", "stderr")
@@ -40,6 +40,7 @@ class Output:
         self._options = options
         self.stream = LogStream(host, options, signer)
         self.ended = asyncio.Event()
+        self._is_without_room = False
 
     async def run(self, growth: Growth) -> None:
         """Return when the output has ended and its directory is gone."""
@@ -59,10 +60,19 @@ class Output:
             async with asyncio.TaskGroup() as group:
                 for name in FILES:
                     group.create_task(self._follower(name, growth).run())
-        except* Exception:
-            log.exception("following a container's output failed", directory=str(self._directory))
+        except* Exception as failures:
+            self._tell(failures)
             done = not self._directory.exists()
         return done
+
+    def _tell(self, failures: ExceptionGroup[Exception]) -> None:
+        """Log why following ended; a full disk, which lasts, once and in a few words."""
+        full = all(isinstance(each, OSError) and is_full(each) for each in failures.exceptions)
+        if not full:
+            log.exception("following a container's output failed", directory=str(self._directory))
+        elif not self._is_without_room:
+            log.error("the disk is full, log output waits", directory=str(self._directory))
+        self._is_without_room = full
 
     def _follower(self, name: str, growth: Growth) -> Follower:
         path, clock = self._directory / name, self._host.clock

@@ -58,11 +58,18 @@ def directory(installation: Installation) -> Path:
 def gvisor_settings(home: Path) -> Path:
     """The settings of gVisor's shim, as this version wants them; their path."""
     path = home / "gvisor.toml"
-    if not path.exists() or path.read_text() != GVISOR_SETTINGS:
-        draft = path.with_suffix(".new")
-        draft.write_text(GVISOR_SETTINGS)
-        draft.replace(path)
+    _have(path, GVISOR_SETTINGS.encode())
     return path
+
+
+def _have(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write the file unless it is so already: a start takes no room on a full disk."""
+    if path.exists() and path.read_bytes() == content:
+        return
+    draft = path.with_suffix(".new")
+    draft.write_bytes(content)
+    draft.chmod(mode)
+    draft.replace(path)
 
 
 def write_configuration(installation: Installation, programs: Path) -> Path:
@@ -72,7 +79,8 @@ def write_configuration(installation: Installation, programs: Path) -> Path:
     installation.run_dir.mkdir(parents=True, exist_ok=True)
     left_out = ", ".join(f'"{name}"' for name in PLUGINS_LEFT_OUT)
     path = home / "config.toml"
-    path.write_text(
+    _have(
+        path,
         f"""version = 3
 root = "{home / "root"}"
 state = "{installation.run_dir / "containerd"}"
@@ -82,14 +90,13 @@ disabled_plugins = [{left_out}]
 [ttrpc]
   address = "{socket_path(installation)}.ttrpc"
 [timeouts]
-{TIMEOUTS}"""
+{TIMEOUTS}""".encode(),
     )
     gvisor_settings(home)
     pause = home / "pause"
     for inside in (".", "proc", "dev"):
         (pause / inside).mkdir(exist_ok=True)
-    shutil.copy(programs / "pause", pause / "pause.new")
-    (pause / "pause.new").replace(pause / "pause")
+    _have(pause / "pause", (programs / "pause").read_bytes(), 0o755)
     return path
 
 
