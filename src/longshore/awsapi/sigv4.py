@@ -8,11 +8,12 @@ import calendar
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from time import gmtime, strftime
 from urllib.parse import parse_qs
+
+import msgspec
 
 from longshore.awsapi.canonical import (
     ALGORITHM,
@@ -39,8 +40,7 @@ DOES_NOT_MATCH = (
 )
 
 
-@dataclass(slots=True, frozen=True)
-class Signed:
+class Signed(msgspec.Struct, frozen=True):
     """What a request says about its signature."""
 
     access_key_id: str

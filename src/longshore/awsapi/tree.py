@@ -12,6 +12,7 @@ from longshore.awsapi.sites import (
     Site,
     element,
     entry,
+    site_of,
     unknown_member,
     wrong_type,
 )
@@ -174,19 +175,20 @@ class TreeWriter(_Tree):
         if site.shape.document:
             return lambda value: value
         members = {
-            name: (self.wire_name(name, member), self.compile(member))
+            name: (self.wire_name(name, member), self.compile(member), self._plain(member))
             for name, member in site.shape.members.items()
         }
 
         def write(value: Mapping[str, Any]) -> Any:
-            if not isinstance(value, Mapping):
+            if type(value) is not dict and not isinstance(value, Mapping):
                 raise wrong_type(site, value)
             result = {}
             for name, item in value.items():
                 found = members.get(name)
                 if found is None:
                     raise unknown_member(site, name)
-                result[found[0]] = found[1](item)
+                wire, convert, plain = found
+                result[wire] = item if type(item) is plain else convert(item)
             return result
 
         return write
@@ -195,7 +197,7 @@ class TreeWriter(_Tree):
         convert = self.compile(element(site))
 
         def write(value: Any) -> Any:
-            if not isinstance(value, list | tuple):
+            if type(value) is not list and not isinstance(value, list | tuple):
                 raise wrong_type(site, value)
             return [convert(item) for item in value]
 
@@ -205,7 +207,7 @@ class TreeWriter(_Tree):
         convert = self.compile(entry(site)[1])
 
         def write(value: Any) -> Any:
-            if not isinstance(value, Mapping):
+            if type(value) is not dict and not isinstance(value, Mapping):
                 raise wrong_type(site, value)
             return {key: convert(item) for key, item in value.items()}
 
@@ -221,6 +223,11 @@ class TreeWriter(_Tree):
             return self.float(site)
         return checked(site)
 
+    def _plain(self, member: Member) -> type | None:
+        """What needs no call to be written, where this protocol writes scalars as they are."""
+        site = site_of(self.model, member)
+        return plain_type(site) if not (member.jsonvalue or site.shape.jsonvalue) else None
+
     def timestamp(self, site: Site) -> Convert:
         raise NotImplementedError
 
@@ -231,11 +238,17 @@ class TreeWriter(_Tree):
         raise NotImplementedError
 
 
+def plain_type(site: Site) -> type | None:
+    """The type whose values are written as they are; None where the shape has something to say."""
+    kind = site.shape.type
+    if kind in INTEGERS:
+        return int
+    return {"boolean": bool, "string": str}.get(kind)
+
+
 def checked(site: Site) -> Convert:
     """Lets a string, boolean or integer pass, and nothing else."""
-    kind: type = {"boolean": bool}.get(site.shape.type, str)
-    if site.shape.type in INTEGERS:
-        kind = int
+    kind = plain_type(site) or str
 
     def write(value: Any) -> Any:
         if type(value) is kind:

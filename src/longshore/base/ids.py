@@ -5,6 +5,8 @@ import secrets
 import uuid
 from typing import Protocol
 
+SUPPLY_UUIDS = 32
+
 
 class Ids(Protocol):
     """A source of fresh identifiers."""
@@ -17,13 +19,25 @@ class Ids(Protocol):
 
 
 class RandomIds:
-    """Unpredictable ids, from the kernel's random source."""
+    """Unpredictable ids, from the kernel's random source.
+
+    UUIDs are cut from a supply of its bytes: each request has one, and asking costs a system call.
+    """
+
+    def __init__(self) -> None:
+        self._supply = ""
 
     def hex(self, digits: int) -> str:
         return secrets.token_hex((digits + 1) // 2)[:digits]
 
     def uuid(self) -> str:
-        return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        if not self._supply:
+            self._supply = secrets.token_hex(16 * SUPPLY_UUIDS)
+        digits, self._supply = self._supply[-32:], self._supply[:-32]
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return (
+            f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+        )
 
 
 class SeededIds:

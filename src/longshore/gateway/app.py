@@ -1,7 +1,7 @@
 """The path of a request, as one list."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from longshore.awsapi.catalogue import Catalogue
 from longshore.awsapi.http import HttpRequest, HttpResponse
@@ -68,15 +68,39 @@ class ApiPath:
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request; never raises but when it is cancelled."""
+        response = self.begin(request)
+        return response if isinstance(response, HttpResponse) else await response
+
+    def begin(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        """The response at once where no step has to wait, else what will give it."""
         exchange = Exchange(request, self._clock.monotonic())
         try:
-            for step in self.steps:
+            for number, step in enumerate(self.steps, 1):
                 pending = step(exchange)
                 if pending is not None:
-                    await pending
+                    return self._go_on(exchange, pending, self.steps[number:])
         except Exception as error:
-            exchange.error = self._as_aws_error(error, exchange)
-            exchange.response = serialise_error(exchange, exchange.error)
+            self._fail(exchange, error)
+        return self._end(exchange)
+
+    async def _go_on(
+        self, exchange: Exchange, pending: Awaitable[None], steps: Steps
+    ) -> HttpResponse:
+        try:
+            await pending
+            for step in steps:
+                waited_for = step(exchange)
+                if waited_for is not None:
+                    await waited_for
+        except Exception as error:
+            self._fail(exchange, error)
+        return self._end(exchange)
+
+    def _fail(self, exchange: Exchange, error: Exception) -> None:
+        exchange.error = self._as_aws_error(error, exchange)
+        exchange.response = serialise_error(exchange, exchange.error)
+
+    def _end(self, exchange: Exchange) -> HttpResponse:
         for step in self.ending:
             step(exchange)
         assert exchange.response is not None

@@ -103,11 +103,16 @@ class Application:
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request that is not a handed-in route's."""
+        response = self.begin(request)
+        return response if isinstance(response, HttpResponse) else await response
+
+    def begin(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        """The response at once where nothing has to be waited for, else what will give it."""
         if self._open and is_foreign(request.headers):
             return foreign()
         if request.path.startswith(OWN):
-            return await self._own(request)
-        return await self._path.answer(request)
+            return self._own(request)
+        return self._path.begin(request)
 
     def _route(self, path: str) -> AsgiApp | None:
         for prefix, app in self._routes:

@@ -7,7 +7,7 @@ rest of its path: its body is gathered here, and its response leaves in one writ
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, cast
 
@@ -199,8 +199,12 @@ class ApiProtocol(LimitedHttpProtocol):
     def _begin(self, cycle: "ApiCycle") -> None:
         """Answer now, or after the requests that came before on this connection."""
         cycle.begun = True
-        if cycle.before is None or cycle.before.response_complete:
-            self._start_asgi_task(cycle, self.app)  # type: ignore[arg-type]
+        if self.transport.is_closing():
+            # The answer to a request before it was the last of this connection.
+            cycle.forget()
+        elif cycle.before is None or cycle.before.response_complete:
+            if not cycle.answer_at_once():
+                self._start_asgi_task(cycle, self.app)  # type: ignore[arg-type]
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
@@ -212,6 +216,7 @@ class ApiCycle:
 
     __slots__ = (
         "_application",
+        "_awaited",
         "_body",
         "_protocol",
         "_refused",
@@ -236,6 +241,7 @@ class ApiCycle:
         self._protocol = protocol
         self._application = application
         self._request = request
+        self._awaited: Awaitable[HttpResponse] | None = None
         self._body = bytearray()
         self._taken = 0
         self._refused = False
@@ -275,31 +281,49 @@ class ApiCycle:
             self._protocol.large_bodies.give_back(self._request.source_ip, self._taken)
             self._taken = 0
 
+    def answer_at_once(self) -> bool:
+        """Answer without a task, of which most reads have no need; false where it must wait."""
+        try:
+            response = self._response()
+        except Exception as error:
+            response = self._unanswered(error)
+        if not isinstance(response, HttpResponse):
+            self._awaited = response
+            return False
+        self._send(response)
+        return True
+
     async def run_asgi(self, app: object) -> None:
         """Answer, in one write; uvicorn's name for it."""
+        if self._awaited is None and self.answer_at_once():
+            return
+        assert self._awaited is not None
         try:
-            if self._refused or len(self._body) > LONGEST_BODY or not self.fits():
-                self.keep_alive = False
-                response = busy() if self._refused else too_large()
-            else:
-                self._request.body = bytes(self._body)
-                self._body.clear()
-                response = await self._answered()
-            self._send(response)
-        finally:
-            if self._taken:
-                self.forget()
-
-    async def _answered(self) -> HttpResponse:
-        try:
-            return await self._application.answer(self._request)
+            response = await self._awaited
         except Exception as error:
-            log.error("request was not answered", path=self._request.path, exc_info=error)
+            response = self._unanswered(error)
+        except BaseException:
+            self.forget()
+            raise
+        self._send(response)
+
+    def _response(self) -> HttpResponse | Awaitable[HttpResponse]:
+        if self._refused or len(self._body) > LONGEST_BODY or not self.fits():
             self.keep_alive = False
-            return HttpResponse(500)
+            return busy() if self._refused else too_large()
+        self._request.body = bytes(self._body)
+        self._body.clear()
+        return self._application.begin(self._request)
+
+    def _unanswered(self, error: Exception) -> HttpResponse:
+        log.error("request was not answered", path=self._request.path, exc_info=error)
+        self.keep_alive = False
+        return HttpResponse(500)
 
     def _send(self, response: HttpResponse) -> None:
         self.response_complete = True
+        if self._taken:
+            self.forget()
         transport = self._protocol.transport
         if self.disconnected or transport.is_closing():
             return

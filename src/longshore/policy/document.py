@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from longshore.model.errors import AwsError
@@ -59,12 +60,20 @@ class Statement:
     not_principal: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """A policy, ready to be evaluated."""
 
     version: str
     statements: tuple[Statement, ...]
+
+    @cached_property
+    def allowing(self) -> tuple[Statement, ...]:
+        return tuple(statement for statement in self.statements if statement.allow)
+
+    @cached_property
+    def denying(self) -> tuple[Statement, ...]:
+        return tuple(statement for statement in self.statements if not statement.allow)
 
 
 class Kind:

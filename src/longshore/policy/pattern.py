@@ -43,7 +43,7 @@ Part = str | Wild | Variable
 class Pattern:
     """A value of a policy, read once: text, wildcards and variables."""
 
-    __slots__ = ("_ignore_case", "_parts", "_regex", "_varies")
+    __slots__ = ("_any", "_ignore_case", "_parts", "_regex", "_varies")
 
     def __init__(self, text: str, *, variables: bool = True, ignore_case: bool = False) -> None:
         """`variables` is False in documents of version 2008-10-17, where `${…}` is plain text."""
@@ -51,9 +51,12 @@ class Pattern:
         self._ignore_case = ignore_case
         self._varies = any(isinstance(part, Variable) for part in self._parts)
         self._regex = None if self._varies else expression(self._parts, ignore_case)
+        self._any = self._parts == (ANY,)
 
     def matches(self, text: str, values: Values) -> bool:
         """Whether `text` is what the pattern means in this request; raises `Unresolved`."""
+        if self._any:
+            return True
         regex = self._regex or expression(self._resolved(values), self._ignore_case)
         return regex.fullmatch(text) is not None
 

@@ -19,6 +19,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from longshore.base.clock import Clock
 from longshore.base.ids import Ids
 from longshore.base.installation import Installation
@@ -61,15 +63,14 @@ Operation = Callable[[Context, Any], Response]
 WaitingOperation = Callable[[Context, Any], Awaitable[Response]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """One resource of a call: its ARN, and what the service adds to the condition keys for it.
 
     `conditions` maps keys such as `ecs:cluster` or `aws:ResourceTag/stage` to values.
     """
 
     arn: str
-    conditions: Mapping[str, str | list[str]] = field(default_factory=dict)
+    conditions: Mapping[str, str | list[str]] = msgspec.field(default_factory=dict)
 
 
 ResourcesOf = Callable[[Context, Any], Iterable[Resource]]

@@ -439,6 +439,44 @@ async def test_requests_on_one_connection_are_answered_in_order(start: Start) ->
     await writer.wait_closed()
 
 
+async def test_an_answer_at_once_does_not_overtake_one_that_is_waited_for(
+    start: Start,
+) -> None:
+    running = await start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.installation.port)
+    health = b"GET /_longshore/health HTTP/1.1\r\nHost: x\r\n\r\n"
+    unsigned = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    writer.write((unsigned + health + unsigned) * 3)
+    text = b""
+    async with asyncio.timeout(10):
+        while text.count(b"HTTP/1.1 ") < 9 or not text.endswith(b"</ErrorResponse>"):
+            text += await reader.read(65536)
+    statuses = [int(part[:3]) for part in text.split(b"HTTP/1.1 ")[1:]]
+    assert [each == 200 for each in statuses] == [False, True, False] * 3
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_what_follows_a_connections_last_request_is_not_answered(start: Start) -> None:
+    running = await start()
+    last = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.installation.port)
+    writer.write(last + last)
+    async with asyncio.timeout(10):
+        text = await reader.read()
+    assert text.count(b"HTTP/1.1 ") == 1
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_metrics_say_how_long_requests_took(start: Start) -> None:
+    running = await start()
+    await running.call("ecs", "describe_clusters")
+    metrics = await raw(running, "GET /_longshore/metrics HTTP/1.1\nHost: x")
+    assert b'longshore_request_seconds_bucket{le="+Inf",service="ecs"} 1.0' in metrics
+    assert b'longshore_request_seconds_count{service="ecs"} 1.0' in metrics
+
+
 async def test_a_port_in_use_stops_the_start_and_opens_nothing(start: Start) -> None:
     running = await start()
     with pytest.raises(OSError, match="in use"):

@@ -13,23 +13,23 @@ class Invoke:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def __call__(self, exchange: Exchange) -> Awaitable[None]:
-        assert exchange.service is not None
-        waiting = exchange.service.waiting.get(exchange.operation_name)
-        if waiting is not None:
-            return self._wait(exchange, waiting(exchange.call.context, exchange.values))
-        return self._transact(exchange)
-
-    async def _wait(self, exchange: Exchange, answer: Awaitable[Mapping[str, Any]]) -> None:
-        exchange.output = await answer
-
-    async def _transact(self, exchange: Exchange) -> None:
+    def __call__(self, exchange: Exchange) -> Awaitable[None] | None:
         call = exchange.call
-        context = call.context
+        context, values = call.context, exchange.values
+        waiting = call.service.waiting.get(exchange.operation_name)
+        if waiting is not None:
+            return self._wait(exchange, waiting(context, values))
         function = call.service.operations[exchange.operation_name]
 
         def run(transaction: Transaction) -> Mapping[str, Any]:
             context.tx = transaction
-            return function(context, exchange.values)
+            return function(context, values)
 
-        exchange.output = await self._store.transact(run)
+        answer = self._store.submit(run)
+        if not answer.done():
+            return self._wait(exchange, answer)
+        exchange.output = answer.result()
+        return None
+
+    async def _wait(self, exchange: Exchange, answer: Awaitable[Mapping[str, Any]]) -> None:
+        exchange.output = await answer
