@@ -1,7 +1,7 @@
 """Brings one task up, looks after it, and takes it down."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
 from longshore.agent.containers import Changes, ContainerRun, dependencies
 from longshore.agent.hooks import hooks
@@ -35,7 +35,7 @@ class TaskRunner:
         self._on_container = on_container
         self._changes = Changes()
         self.work = Work(host, record, self._save)
-        self._hooks: tuple[Hook, ...] = hooks()
+        self._stages: tuple[tuple[Hook, ...], ...] = hooks()
         self._preparing: asyncio.Task[None] | None = None
         self._runs = [
             ContainerRun(
@@ -102,8 +102,8 @@ class TaskRunner:
         return self._preparing
 
     async def _set_up(self) -> None:
-        for hook in self._hooks:
-            await hook.set_up(self.work)
+        for stage in self._stages:
+            await _side_by_side([hook.set_up(self.work) for hook in stage])
 
     async def _look_after(self, found: Mapping[str, ContainerState]) -> None:
         for container in self.record.task.containers:
@@ -155,7 +155,7 @@ class TaskRunner:
 
     async def _tear_down(self) -> None:
         """Run every hook's part, whatever the others do; what fails is tried again."""
-        for hook in reversed(self._hooks):
+        for hook in reversed([hook for stage in self._stages for hook in stage]):
             await self._try(lambda hook=hook: hook.tear_down(self.work))  # type: ignore[misc]
 
     async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -175,3 +175,14 @@ class TaskRunner:
 
     def _save(self) -> None:
         self._records.save(self.record)
+
+
+async def _side_by_side(works: Sequence[Coroutine[None, None, None]]) -> None:
+    """Do all; raises what fails first, once none of them goes on."""
+    doing = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*doing)
+    finally:
+        for each in doing:
+            each.cancel()
+        await asyncio.gather(*doing, return_exceptions=True)

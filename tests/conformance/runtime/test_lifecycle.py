@@ -104,3 +104,10 @@ async def test_removed_sandbox_takes_its_containers_along(box):
             container_id = await other.start("/bin/sleep", "100")
     assert await box.state(container_id) is None
     await box.runtime.remove_sandbox("no-such-sandbox")
+
+
+async def test_sandbox_whose_kernel_never_started_is_removed_without_a_trace(real):
+    async with real.sandbox() as box:
+        await box.create("/bin/sleep", "100")
+        await box.runtime.remove_sandbox(box.id)
+        assert not [s for s in await box.runtime.containers() if s.sandbox_id == box.id]

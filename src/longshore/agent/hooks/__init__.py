@@ -17,17 +17,16 @@ from longshore.agent.hooks.volumes import Volumes
 __all__ = ["hooks"]
 
 
-def hooks() -> tuple[Hook, ...]:
-    """Every hook, in order. The ENI comes before the sandbox: gVisor takes over the addresses that
-    its namespace has when it starts."""
+def hooks() -> tuple[tuple[Hook, ...], ...]:
+    """Every hook, in order; those of one stage side by side.
+
+    The ENI comes before the sandbox: gVisor takes over the addresses that its namespace has when it
+    starts. Log drivers may want secrets.
+    """
     return (
-        Admission(),
-        NetworkPlace(),
-        Endpoints(),
-        Secrets(),
-        Images(),
-        Volumes(),
-        Names(),
-        Logging(),
-        Sandbox(),
+        (Admission(),),
+        (NetworkPlace(),),
+        (Endpoints(), Volumes(), Names()),
+        (Sandbox(), Secrets(), Images()),
+        (Logging(),),
     )

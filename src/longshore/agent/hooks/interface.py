@@ -1,10 +1,10 @@
 """What a hook promises to the runner.
 
-Before a task's containers start, every hook's `set_up` runs, in order; after the last container
-has ended, every hook's `tear_down`, in reverse. `set_up` may find its work done already (the agent
-died and came back) and then only fills in `Work`. `tear_down` is safe without `set_up`, after half
-of it, and twice. A hook that cannot do its part raises `HookFailure`, `RuntimeFailure` or
-`FabricError`; the task stops with that reason.
+Before a task's containers start, every hook's `set_up` runs, stage after stage, those of one stage
+side by side; after the last container has ended, every hook's `tear_down`, one by one, in reverse.
+`set_up` may find its work done already (the agent died and came back) and then only fills in
+`Work`. `tear_down` is safe without `set_up`, after half of it, and twice. A hook that cannot do its
+part raises `HookFailure`, `RuntimeFailure` or `FabricError`; the task stops with that reason.
 """
 
 from collections.abc import Callable

@@ -15,7 +15,7 @@ MOST_PROCESSES = 32768
 
 
 class Sandbox:
-    """The last hook before the containers; with it go its containers."""
+    """Made while secrets and images are fetched; with it go its containers."""
 
     async def set_up(self, work: Work) -> None:
         """See `interface.Hook`."""

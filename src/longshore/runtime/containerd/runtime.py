@@ -78,6 +78,8 @@ class ContainerdRuntime:
         self._memory = MemoryWatch(self._containerd, self._cgroups, self._home / "out-of-memory")
         self._unpacked: dict[str, Unpacked] = {}
         self._mounts: dict[str, list[Any]] = {}
+        self._opened: set[str] = set()
+        """gVisor's sandboxes whose kernel this process knows to be running."""
         self._known_ids: dict[tuple[str, str], users.Ids] = {}
 
     async def pull(self, reference: str, credentials: RegistryCredentials | None) -> Image:
@@ -117,21 +119,45 @@ class ContainerdRuntime:
         try:
             await self._record(spec.id, spec.isolation, pause_spec(spec, cgroup), labels)
             await self._processes.create(request)
-            await self._run(spec.id, spec.isolation)
+            if spec.isolation == "runc":
+                await self._run(spec.id, spec.isolation)
         except grpc.aio.AioRpcError as error:
             raise RuntimeFailure(
                 "ResourceInitializationError", f"sandbox: {_reason(error)}"
             ) from error
 
+    async def _open(self, sandbox_id: str) -> None:
+        """Start a sandbox that was made; where it has no process of its own nothing happens."""
+        if sandbox_id in self._opened or self._sandbox(sandbox_id).isolation == "runc":
+            return
+        try:
+            await self._run(sandbox_id, "gvisor")
+        except grpc.aio.AioRpcError as error:
+            raise RuntimeFailure(
+                "ResourceInitializationError", f"sandbox: {_reason(error)}"
+            ) from error
+        self._opened.add(sandbox_id)
+
+    async def _open_half_made(self, sandbox_id: str) -> None:
+        """gVisor ends only what runs: a kill -9 may have come before the kernel's start."""
+        if sandbox_id in self._opened:
+            return
+        process = await self._containerd.task(sandbox_id)
+        if process is not None and process.status == task_pb2.CREATED:
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self._processes.start(sandbox_id)
+
     async def remove_sandbox(self, sandbox_id: str) -> None:
         """See `interface.Runtime`."""
         await self._lift_cpu_limit(sandbox_id)
+        await self._open_half_made(sandbox_id)
         for container in await self._containerd.containers():
             if container.labels.get(SANDBOX_LABEL) == sandbox_id and container.id != sandbox_id:
                 await self.remove_container(container.id)
         await self.remove_container(sandbox_id)
         await asyncio.to_thread(self._cgroups.remove, self._cgroups.sandbox(sandbox_id))
         self._memory.forget(sandbox_id)
+        self._opened.discard(sandbox_id)
         (self._sandboxes / f"{sandbox_id}.json").unlink(missing_ok=True)
 
     async def create_container(self, spec: ContainerSpec) -> None:
@@ -205,7 +231,8 @@ class ContainerdRuntime:
     async def start(self, container_id: str) -> None:
         """See `interface.Runtime`.
 
-        Also makes the process: gVisor could not take away one that was made and never started.
+        Also makes the process: gVisor could not take away one that was made and never started. The
+        sandbox's kernel starts meanwhile.
         """
         container = await self._containerd.container(container_id)
         if container is None:
@@ -221,7 +248,11 @@ class ContainerdRuntime:
             if json.loads(container.spec.value)["process"].get("terminal"):
                 # A terminal has one output.
                 request.terminal, request.stderr = True, ""
-            await self._processes.create(request)
+            opening = asyncio.create_task(self._open(container.labels[SANDBOX_LABEL]))
+            try:
+                await self._processes.create(request)
+            finally:
+                await opening
             await self._run(container_id, container.labels[ISOLATION_LABEL])
         except grpc.aio.AioRpcError as error:
             raise RuntimeFailure("CannotStartContainerError", _reason(error)) from error

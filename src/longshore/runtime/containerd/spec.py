@@ -160,7 +160,8 @@ INIT = "/sbin/docker-init"
 CPU_PERIOD = 100_000
 KERNEL_CPU_PERIOD = 1_000_000
 """Microseconds, the longest that Linux knows. A gVisor kernel takes 0.2 s of CPU to start: a
-quarter of a vCPU has them at once this way, and would be stopped eight times in periods of 0.1 s."""
+quarter of a vCPU has that at once this way, and would be stopped eight times in periods of 0.1 s.
+"""
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_SHARED_MEMORY = 64 * 2**20
 MINIMUM_CPU_SHARES = 2
