@@ -35,9 +35,12 @@ def arns(cloud, longshore):
     document = json.dumps({"user": "keeper", "number": "7"})
     pair = secrets.create_secret(Name="pair", SecretString=document)
     secrets.put_secret_value(SecretId="pair", SecretString=document.replace("keeper", "relief"))
+    elsewhere = longshore.client("ssm", region="eu-central-1")
+    elsewhere.put_parameter(Name="plain", Value="a distant one", Type="String")
     head = pair["ARN"].replace(":secretsmanager:", ":ssm:").partition(":secret:")[0]
     return {
         "plain": f"{head}:parameter/plain",
+        "elsewhere": f"{head}:parameter/plain".replace("us-east-1", "eu-central-1"),
         "sealed": f"{head}:parameter/deep/path/sealed",
         "whole": whole["ARN"],
         "pair": pair["ARN"],
@@ -49,6 +52,7 @@ def test_a_container_finds_its_secrets_in_its_environment(cloud, reader, arns, l
     sources = {
         "BY_NAME": "plain",
         "BY_ARN": arns["plain"],
+        "ELSEWHERE": arns["elsewhere"],
         "SEALED": arns["sealed"],
         "SEALED_BY_NAME": "/deep/path/sealed",
         "WHOLE": arns["whole"],
@@ -59,6 +63,7 @@ def test_a_container_finds_its_secrets_in_its_environment(cloud, reader, arns, l
     wanted = {
         "BY_NAME": "a plain one",
         "BY_ARN": "a plain one",
+        "ELSEWHERE": "a distant one",
         "SEALED": "a sealed one",
         "SEALED_BY_NAME": "a sealed one",
         "WHOLE": "all of it",

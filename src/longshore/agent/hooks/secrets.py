@@ -23,16 +23,23 @@ class Secrets:
         wanted = [(c.name, secret) for c in work.task.containers for secret in c.secrets]
         if not wanted:
             return
-        async with work.host.client(work.task.execution_role_credentials) as client:
-            for container, secret in wanted:
+        for container, secret in wanted:
+            region = region_of(secret, work.task.arn)
+            async with work.host.client(work.task.execution_role_credentials, region) as client:
                 value = await _value(client, secret, work.host.clock)
-                if secret.target == "LOG_DRIVER":
-                    work.log_secrets.setdefault(container, {})[secret.name] = value
-                else:
-                    work.add_environment(container, {secret.name: value})
+            if secret.target == "LOG_DRIVER":
+                work.log_secrets.setdefault(container, {})[secret.name] = value
+            else:
+                work.add_environment(container, {secret.name: value})
 
     async def tear_down(self, work: Work) -> None:
         """See `interface.Hook`."""
+
+
+def region_of(secret: acs.Secret, task_arn: str) -> str:
+    """Where the secret is: an ARN says it, a bare name is of the task's own region."""
+    source = secret.value_from if secret.value_from.startswith("arn:") else task_arn
+    return source.split(":", 4)[3]
 
 
 async def _value(client: Client, secret: acs.Secret, clock: Clock) -> str:

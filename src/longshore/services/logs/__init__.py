@@ -5,11 +5,13 @@ streams, events in telemetry. What is deleted here is removed from telemetry by
 `controllers/log_retention`.
 """
 
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-from longshore.services.interface import Service
+from longshore.model.errors import AwsError
+from longshore.services.interface import Context, Service
 from longshore.services.logs import events, filtering, groups, resources, streams, tags
-from longshore.telemetry.interface import LogStore
+from longshore.telemetry.interface import LogStore, LogStoreUnavailable
 
 GROUP_OPERATIONS = (
     "CreateLogGroup",
@@ -52,11 +54,11 @@ def service(log_store: LogStore) -> Service:
             "UntagResource": tags.untag_resource,
         },
         waiting={
-            "DescribeLogGroups": partial(groups.describe, log_store),
-            "DescribeLogStreams": partial(streams.describe, log_store),
-            "FilterLogEvents": partial(filtering.filter_events, log_store),
-            "GetLogEvents": partial(events.get, log_store),
-            "PutLogEvents": partial(events.put, log_store),
+            "DescribeLogGroups": _with(log_store, groups.describe),
+            "DescribeLogStreams": _with(log_store, streams.describe),
+            "FilterLogEvents": _with(log_store, filtering.filter_events),
+            "GetLogEvents": _with(log_store, events.get),
+            "PutLogEvents": _with(log_store, events.put),
         },
         resources={
             **dict.fromkeys(GROUP_OPERATIONS, resources.log_group),
@@ -64,3 +66,15 @@ def service(log_store: LogStore) -> Service:
             "DescribeLogGroups": resources.all_log_groups,
         },
     )
+
+
+def _with(log_store: LogStore, operation: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    """The operation over this log store; ServiceUnavailableException where that cannot be used."""
+
+    async def answer(context: Context, request: Mapping[str, Any]) -> Any:
+        try:
+            return await operation(log_store, context, request)
+        except LogStoreUnavailable as error:
+            raise AwsError("ServiceUnavailableException", str(error), status=500) from error
+
+    return answer

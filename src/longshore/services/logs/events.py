@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from longshore.model.errors import AwsError
 from longshore.model.logs import LogGroup
 from longshore.services.interface import Context, Response
 from longshore.services.logs.positions import position_of, token_of
@@ -13,7 +12,6 @@ from longshore.telemetry.interface import (
     Cursor,
     Event,
     LogStore,
-    LogStoreUnavailable,
     Position,
     Query,
     StoredEvent,
@@ -43,10 +41,7 @@ async def put(
     first, end, rejected = accepted(events, now, group)
     position = position_of(request.get("sequenceToken"))
     kept = position and Position(position.producer, position.number + first)
-    try:
-        await log_store.append(group.id, stream.id, events[first:end], now, kept)
-    except LogStoreUnavailable as error:
-        raise AwsError("ServiceUnavailableException", str(error), status=500) from error
+    await log_store.append(group.id, stream.id, events[first:end], now, kept)
     following = position and Position(position.producer, position.number + len(events))
     token = token_of(following) if following else f"{now:056d}"
     response: dict[str, Any] = {"nextSequenceToken": token}

@@ -1,8 +1,10 @@
 """CloudWatch Logs, as boto3 and the AWS CLI see it."""
 
 import asyncio
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -370,6 +372,21 @@ async def test_aws_logs_tail_follow_shows_new_lines(logs: ServedLogs, tmp_path: 
 
 async def said(output: Path, text: str) -> bool:
     return text in output.read_text()
+
+
+async def test_log_store_that_cannot_be_used_is_told_as_aws_does(logs: ServedLogs, tmp_path: Path):
+    (file,) = (tmp_path / "telemetry").glob("*.db")
+    with contextlib.closing(sqlite3.connect(file)) as broken:
+        broken.execute("DROP TABLE events")
+    place = {"logGroupName": "/g", "logStreamName": "s"}
+    event = {"timestamp": now(), "message": "lost?"}
+    for operation, request in (
+        ("filter_log_events", {"logGroupName": "/g"}),
+        ("get_log_events", place),
+        ("put_log_events", {**place, "logEvents": [event]}),
+    ):
+        code, _ = await logs.error(operation, **request)
+        assert code == "ServiceUnavailableException", operation
 
 
 async def test_authorisation_is_asked_for_the_streams_arn(logs: ServedLogs):
