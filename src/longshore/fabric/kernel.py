@@ -61,6 +61,8 @@ class KernelFabric:
         self._rulesets: dict[str, Ruleset] = {}
         """What each router's table holds; a router that is missing here is rebuilt whole."""
         self._gateways: dict[str, str] = {}
+        self._routed: dict[str, tuple[Vpc, set[str]]] = {}
+        """What each router routes: most changes of a network are of ENIs and rules alone."""
         self._vpcs_changed = asyncio.Event()
 
     async def prepare(self) -> None:
@@ -161,9 +163,16 @@ class KernelFabric:
         gateway = self._gateways[vpc.id]
         rules = router_ruleset(network, vpc, api_ports(self._installation), gateway)
         self._apply_rules(network, vpc, rules)
-        set_up_routing(self._links, self._installation, vpc, gateway)
         public = {i.public_address for i in interfaces_of(network, vpc) if i.public_address}
-        set_public_addresses(self._links, self._installation, vpc.id, public)
+        self._apply_routes(vpc, gateway, public)
+
+    def _apply_routes(self, vpc: Vpc, gateway: str, public: set[str]) -> None:
+        known, addresses = self._routed.pop(vpc.id, (None, None))
+        if known != vpc:
+            set_up_routing(self._links, self._installation, vpc, gateway)
+        if addresses != public:
+            set_public_addresses(self._links, self._installation, vpc.id, public)
+        self._routed[vpc.id] = vpc, public
 
     def _apply_rules(self, network: Network, vpc: Vpc, rules: Ruleset) -> None:
         """Change the router's table, then cut the flows that it no longer allows."""
@@ -184,6 +193,7 @@ class KernelFabric:
     def _remove_vpc(self, vpc_id: str) -> None:
         self._rulesets.pop(vpc_id, None)
         self._gateways.pop(vpc_id, None)
+        self._routed.pop(vpc_id, None)
         remove_uplink(self._links, self._installation, vpc_id)
         remove_router(self._links, self._installation, vpc_id)
 
