@@ -1,4 +1,5 @@
-"""The page of metrics, in Prometheus's format.
+"""The page of metrics, in Prometheus's format: the gateway's own, and whatever other parts of this
+process count in prometheus_client's registry (the image registry's bytes, the process itself).
 
 Imported when it is first asked for: prometheus_client brings an HTTP server and more, a tenth of
 what the control plane would import before its first answer.
@@ -7,7 +8,7 @@ what the control plane would import before its first answer.
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -20,7 +21,7 @@ def metrics_page(measure: Measure) -> bytes:
     """All that was measured so far."""
     registry = CollectorRegistry()
     registry.register(_Requests(measure))
-    return generate_latest(registry)
+    return generate_latest(registry) + generate_latest(REGISTRY)
 
 
 class _Requests(Collector):
