@@ -123,6 +123,10 @@ class MemoryStore(Store):
     def reader(self) -> MemoryReader:
         return MemoryReader(self._records)
 
+    async def transact(self, function: Callable[[Transaction], R], attempts: int = 10) -> R:
+        # Nothing is waited for: pure tests run it without an event loop.
+        return self._run(function, attempts)
+
     def submit(self, function: Callable[[Transaction], R], attempts: int = 10) -> asyncio.Future[R]:
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         try:
