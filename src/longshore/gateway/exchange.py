@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from longshore.awsapi.api import Api, ApiOperation
 from longshore.awsapi.http import HttpRequest, HttpResponse
@@ -51,15 +51,16 @@ class Exchange:
 
     @property
     def call(self) -> "Call":
-        """What is certain once the operation and the caller are known."""
+        """What is known once the operation and the caller are."""
         assert self.service is not None
         assert self.operation is not None
         assert self.context is not None
         return Call(self.service, self.operation, self.context)
 
 
-@dataclass(slots=True, frozen=True)
-class Call:
+class Call(NamedTuple):
+    """What is certain: no field of it is None."""
+
     service: Service
     operation: ApiOperation
     context: Context

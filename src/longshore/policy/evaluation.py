@@ -40,14 +40,17 @@ class Decision:
     """`reason` is the end of AWS's sentence: `because …` or `with an explicit deny in …`.
 
     It is empty where a role's trust policy does not allow: AWS does not tell then whether there is
-    the role.
+    the role. `unconditional` says that it was allowed and no condition key was asked for: the same
+    principal's next request for this action and resource is allowed by the same policies.
     """
 
     allowed: bool
     reason: str = ""
+    unconditional: bool = False
 
 
 ALLOWED = Decision(True)
+ALLOWED_ALWAYS = Decision(True, unconditional=True)
 DIRECT, ROLE, DELEGATED, ABSENT = 3, 2, 1, 0
 """How a resource policy names a principal: itself; the role or user that it is a session of, or
 all; its account; or not at all."""
@@ -56,6 +59,11 @@ all; its account; or not at all."""
 def evaluate(request: Request, policies: Policies) -> Decision:
     """The decision for one request."""
     values = _Keys(request)
+    decision = _decide(request, policies, values)
+    return ALLOWED_ALWAYS if decision.allowed and not values.asked else decision
+
+
+def _decide(request: Request, policies: Policies, values: Values) -> Decision:
     denied = _explicit_deny(request, policies, values)
     if denied:
         return Decision(False, f"with an explicit deny in {denied}")
@@ -216,6 +224,11 @@ class _Keys:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._found: dict[str, list[str]] | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether any key was."""
+        return self._found is not None
 
     def __call__(self, key: str) -> list[str] | None:
         if self._found is None:

@@ -328,3 +328,14 @@ def test_tags_of_the_principal_are_compared_with_those_of_the_resource() -> None
     assert allowed(document, who=who, given={"aws:ResourceTag/team": "web"})
     assert not allowed(document, who=who, given={"aws:ResourceTag/team": "db"})
     assert not allowed(document, who=ANN, given={"aws:ResourceTag/team": ""})
+
+
+def test_only_a_permission_that_asked_for_no_condition_key_holds_for_the_next_request() -> None:
+    insecure = identity(statement(Condition={"Bool": {"aws:SecureTransport": "false"}}))
+    named = identity(statement(Resource="arn:aws:ecs:*:*:cluster/${aws:username}"))
+    assert decide(ALLOW).unconditional
+    for first in (insecure, named):
+        decision = decide(first, ALLOW)
+        assert decision.allowed
+        assert not decision.unconditional
+    assert not decide(NOTHING).unconditional

@@ -1,6 +1,6 @@
 """Asks IAM whether the caller may."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from time import gmtime, strftime
 from typing import Any
@@ -30,7 +30,7 @@ class Authorise:
         if self._open or name in service.unauthorized or name in service.anonymous:
             return
         action = service.actions.get(name) or f"{service.iam_prefix}:{name}"
-        conditions = request_conditions(exchange)
+        conditions = RequestConditions(exchange)
         resources_of = service.resources.get(name)
         if resources_of is None:
             self._ask(exchange, service, action, EVERYTHING, conditions)
@@ -47,7 +47,8 @@ class Authorise:
         resource: Resource,
         conditions: Conditions,
     ) -> None:
-        context = exchange.call.context
+        context = exchange.context
+        assert context is not None
         policy = service.resource_policy(context.tx, resource.arn) if resource.arn != "*" else None
         try:
             self._identity.authorize(
@@ -68,7 +69,7 @@ class Authorise:
                 service,
                 action,
                 Resource(arn=resource, conditions=conditions or {}),
-                request_conditions(exchange),
+                RequestConditions(exchange),
             )
 
         return ask
@@ -83,6 +84,30 @@ def worded(service: Service, error: AwsError) -> AwsError:
         f"{EC2_DENIED} {error.message}".strip(),
         403,
     )
+
+
+class RequestConditions(Mapping[str, str | list[str]]):
+    """`request_conditions`, put together when a policy first asks for one: most ask for none."""
+
+    __slots__ = ("_exchange", "_found")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._found: Conditions | None = None
+
+    def _conditions(self) -> Conditions:
+        if self._found is None:
+            self._found = request_conditions(self._exchange)
+        return self._found
+
+    def __getitem__(self, key: str) -> str | list[str]:
+        return self._conditions()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._conditions())
+
+    def __len__(self) -> int:
+        return len(self._conditions())
 
 
 def request_conditions(exchange: Exchange) -> dict[str, str | list[str]]:

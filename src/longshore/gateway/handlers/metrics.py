@@ -1,7 +1,6 @@
 """Counts requests and measures how long they take."""
 
 from bisect import bisect_left
-from collections import Counter
 from typing import NamedTuple
 
 from longshore.base.clock import Clock
@@ -42,7 +41,7 @@ class Measure:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.requests: Counter[Labels] = Counter()
+        self.requests: dict[Labels, int] = {}
         self.durations: dict[str, Durations] = {}
 
     def __call__(self, exchange: Exchange) -> None:
@@ -50,7 +49,8 @@ class Measure:
         operation = exchange.operation_name if exchange.operation is not None else ""
         code = exchange.error.code if exchange.error is not None else ""
         status = exchange.response.status if exchange.response is not None else 0
-        self.requests[Labels(service, operation, status, code)] += 1
+        labels = Labels(service, operation, status, code)
+        self.requests[labels] = self.requests.get(labels, 0) + 1
         durations = self.durations.get(service)
         if durations is None:
             durations = self.durations[service] = Durations()

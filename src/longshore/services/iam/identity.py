@@ -1,24 +1,26 @@
 """Who callers are and what they may do, from the records of IAM."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from longshore.base.ids import Ids
 from longshore.model import iam
 from longshore.model.arn import parse_arn
 from longshore.model.errors import AwsError
 from longshore.model.principal import Credential, Principal
-from longshore.policy.document import Document, Kind, read_document
+from longshore.policy.document import Kind
 from longshore.policy.evaluation import Policies, Request, evaluate
-from longshore.policy.managed import managed_document
 from longshore.policy.session import role_session, seal, unseal
 from longshore.services.iam.denial import told_resource
+from longshore.services.iam.sources import Source, compile_policies, compiled, entity_of, sources_of
 from longshore.services.interface import Resource
 from longshore.store.interface import Reader, Record
 
 SEALING_KEY_NAME = "session"
 COMPILED_PRINCIPALS = 10_000
+MOST_ALLOWED = 20_000
+LONGEST_ARN = 512
+"""Characters: longer ones are evaluated each time, so that what is kept stays small."""
 TRUST_ACTIONS = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"})
 """What a role's trust policy must allow, whatever identity policies say."""
 FEDERATED_USERS = "arn:aws:sts::"
@@ -27,12 +29,32 @@ INVALID_TOKEN = "The security token included in the request is invalid."  # noqa
 EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105 - a sentence
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """A principal's policies and the records that they come from; good while those are so."""
+
+    sources: list[Source]
+    policies: Policies
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """A long-lived key's credential and the records that it comes from."""
+
+    key: Record[iam.AccessKey]
+    user: Record[iam.User]
+    credential: Credential
+
+
 class IamIdentity:
     """`services.interface.Identity` over IAM's records."""
 
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
-        self._compiled: dict[tuple[object, ...], tuple[tuple[object, ...], Policies]] = {}
+        self._compiled: dict[tuple[object, ...], Compiled] = {}
+        self._holders: dict[str, KeyHolder] = {}
+        self._allowed: set[tuple[Compiled, str, str]] = set()
+        """Actions and resources that these policies allow, whatever the condition keys."""
 
     def credential(
         self, reader: Reader, access_key_id: str, session_token: str, now: float
@@ -46,7 +68,30 @@ class IamIdentity:
             if _is_gone(reader, credential.principal):
                 raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
             return credential
-        return _of_user(reader, access_key_id)
+        return self._of_user(reader, access_key_id)
+
+    def _of_user(self, reader: Reader, access_key_id: str) -> Credential:
+        key = reader.get(iam.ACCESS_KEY, "", "", access_key_id)
+        if key is None or key.value.status != "Active":
+            raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
+        user = reader.get(iam.USER, key.value.account, "", key.value.user_name.lower())
+        if user is None:
+            raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
+        known = self._holders.get(access_key_id)
+        if known is None or known.key is not key or known.user is not user:
+            known = self._hold(key, user)
+        return known.credential
+
+    def _hold(self, key: Record[iam.AccessKey], user: Record[iam.User]) -> KeyHolder:
+        credential = Credential(
+            access_key_id=key.key.name,
+            secret_access_key=key.value.secret,
+            principal=user_principal(user.value, key.key.name),
+        )
+        if len(self._holders) >= COMPILED_PRINCIPALS:
+            self._holders.clear()
+        held = self._holders[key.key.name] = KeyHolder(key, user, credential)
+        return held
 
     def authorize(
         self,
@@ -57,24 +102,22 @@ class IamIdentity:
         conditions: Mapping[str, str | list[str]],
         resource_policy: str | None,
     ) -> None:
+        if _is_barred(principal, action):
+            raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
+        own = self._policies(reader, principal)
+        alone = resource_policy is None and action not in TRUST_ACTIONS
+        if alone and (own, action, resource.arn) in self._allowed:
+            return
         request = Request(
             principal=principal,
             action=action,
             resource=resource.arn,
             conditions={**conditions, **resource.conditions} if resource.conditions else conditions,
         )
-        if _is_barred(principal, action):
-            raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
-        policies = self._policies(reader, principal)
-        trust = action in TRUST_ACTIONS and not resource.arn.startswith(FEDERATED_USERS)
-        if trust or resource_policy is not None:
-            kind = Kind.TRUST if trust else Kind.RESOURCE
-            policies = replace(
-                policies,
-                resource=compiled(resource_policy, kind) if resource_policy is not None else None,
-                resource_must_allow=trust,
-            )
+        policies = own.policies if alone else _with_resource(own.policies, request, resource_policy)
         decision = evaluate(request, policies)
+        if decision.unconditional and alone:
+            self._remember(own, action, resource.arn)
         if not decision.allowed:
             raise AwsError(
                 "AccessDeniedException",
@@ -93,22 +136,45 @@ class IamIdentity:
 
     def policies_of(self, reader: Reader, principal: Principal) -> Policies:
         """Every identity policy, boundary and session policy of `principal`."""
-        return self._policies(reader, principal)
+        return self._policies(reader, principal).policies
 
-    def _policies(self, reader: Reader, principal: Principal) -> Policies:
-        sources = list(_sources(reader, principal))
+    def _remember(self, own: Compiled, action: str, arn: str) -> None:
+        """Nothing but what `own` was compiled for has a say: account and kind of the principal."""
+        if len(arn) > LONGEST_ARN:
+            return
+        if len(self._allowed) >= MOST_ALLOWED:
+            self._allowed.clear()
+        self._allowed.add((own, action, arn))
+
+    def _policies(self, reader: Reader, principal: Principal) -> Compiled:
+        sources = sources_of(reader, principal)
         if not sources and _is_of_entity(principal):
             raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
-        stamp = tuple((s.key.name, s.revision) for s in sources)
-        who = (principal.account, principal.kind, principal.user_name, principal.role_arn)
-        key = (*who, principal.session_policies)
+        key = (
+            principal.account,
+            principal.kind,
+            principal.user_name,
+            principal.role_arn,
+            principal.session_policies,
+        )
         known = self._compiled.get(key)
-        if known is None or known[0] != stamp:
+        if known is None or known.sources != sources:
             if len(self._compiled) >= COMPILED_PRINCIPALS:
                 self._compiled.clear()
-            known = stamp, _compile(reader, principal, sources)
+            known = Compiled(sources, compile_policies(reader, principal, sources))
             self._compiled[key] = known
-        return known[1]
+        return known
+
+
+def _with_resource(policies: Policies, request: Request, resource_policy: str | None) -> Policies:
+    """The same, with the resource's own policy, which is a role's trust policy for some actions."""
+    trust = request.action in TRUST_ACTIONS and not request.resource.startswith(FEDERATED_USERS)
+    kind = Kind.TRUST if trust else Kind.RESOURCE
+    return replace(
+        policies,
+        resource=compiled(resource_policy, kind) if resource_policy is not None else None,
+        resource_must_allow=trust,
+    )
 
 
 def _is_barred(principal: Principal, action: str) -> bool:
@@ -116,8 +182,10 @@ def _is_barred(principal: Principal, action: str) -> bool:
 
     GetFederationToken's may call neither ("Compare AWS STS credentials", IAM User Guide).
     """
+    if principal.issued_at is None:
+        return False
     service, _, name = action.partition(":")
-    if principal.issued_at is None or name == "PassRole":
+    if name == "PassRole":
         return False
     if principal.kind == "federated-user":
         return service in {"iam", "sts"}
@@ -135,7 +203,7 @@ def _is_gone(reader: Reader, principal: Principal) -> bool:
 
     Otherwise resources' policies that name it by ARN would let its sessions in until they expire.
     """
-    return _is_of_entity(principal) and _entity(reader, principal) is None
+    return _is_of_entity(principal) and entity_of(reader, principal) is None
 
 
 def _is_of_entity(principal: Principal) -> bool:
@@ -160,27 +228,6 @@ def role_of_arn(reader: Reader, role_arn: str) -> iam.Role | None:
     return record.value if record is not None and record.value.arn == role_arn else None
 
 
-@lru_cache(maxsize=4096)
-def compiled(text: str, kind: str = Kind.IDENTITY) -> Document:
-    """A document that was checked when it was stored."""
-    return read_document(text, kind)
-
-
-def _of_user(reader: Reader, access_key_id: str) -> Credential:
-    key = reader.get(iam.ACCESS_KEY, "", "", access_key_id)
-    if key is None or key.value.status != "Active":
-        raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
-    user = reader.get(iam.USER, key.value.account, "", key.value.user_name.lower())
-    if user is None:
-        raise AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
-    return Credential(
-        access_key_id=access_key_id,
-        secret_access_key=key.value.secret,
-        principal=user_principal(user.value, access_key_id),
-    )
-
-
-@lru_cache(maxsize=4096)
 def user_principal(user: iam.User, access_key_id: str) -> Principal:
     """The user behind a long-lived key."""
     arn = parse_arn(user.arn)
@@ -194,81 +241,3 @@ def user_principal(user: iam.User, access_key_id: str) -> Principal:
         user_name=user.name,
         session_tags=user.tags,
     )
-
-
-Entity = Record[iam.User] | Record[iam.Role]
-Source = Record[iam.User] | Record[iam.Role] | Record[iam.Group] | Record[iam.Policy]
-
-
-def _entity(reader: Reader, principal: Principal) -> Entity | None:
-    if principal.user_name:
-        user = reader.get(iam.USER, principal.account, "", principal.user_name.lower())
-        user_id = principal.issuer_id or principal.user_id
-        return user if user is not None and user.value.id == user_id else None
-    if principal.role_arn:
-        name = principal.role_arn.rsplit("/", 1)[-1].lower()
-        role = reader.get(iam.ROLE, principal.account, "", name)
-        # A role made anew under the old name is another role: the session has no policies.
-        if role is not None and principal.user_id.partition(":")[0] == role.value.id:
-            return role
-    return None
-
-
-def _sources(reader: Reader, principal: Principal) -> Iterable[Source]:
-    """Every record that the policies of `principal` come from."""
-    entity = _entity(reader, principal)
-    if entity is None:
-        return
-    yield entity
-    attached = [*entity.value.attached, entity.value.boundary, *principal.session_policies]
-    if isinstance(entity.value, iam.User):
-        for name in entity.value.groups:
-            group = reader.get(iam.GROUP, principal.account, "", name.lower())
-            if group is not None:
-                yield group
-                attached += group.value.attached
-    for arn in attached:
-        policy = (
-            reader.get(iam.POLICY, principal.account, "", arn) if arn.startswith("arn:") else None
-        )
-        if policy is not None:
-            yield policy
-
-
-def _compile(reader: Reader, principal: Principal, sources: Iterable[Source]) -> Policies:
-    documents: list[Document] = []
-    boundary = ""
-    for source in sources:
-        value = source.value
-        if isinstance(value, iam.Policy):
-            continue
-        documents += [compiled(document) for _, document in value.inline]
-        documents += [_managed(reader, principal.account, arn) for arn in value.attached]
-        boundary = boundary or getattr(value, "boundary", "")
-    sessions = [
-        _managed(reader, principal.account, each) if each.startswith("arn:") else compiled(each)
-        for each in principal.session_policies
-    ]
-    return Policies(
-        identity=tuple(documents),
-        boundary=_managed(reader, principal.account, boundary) if boundary else None,
-        # A federated user has what its session policies allow: nothing where it was given none.
-        session=sessions if sessions or principal.kind == "federated-user" else None,
-    )
-
-
-NOTHING = Document(version="2012-10-17", statements=())
-
-
-def _managed(reader: Reader, account: str, policy_arn: str) -> Document:
-    """A managed policy; one that is gone allows nothing, so that a boundary never opens."""
-    text = document_of(reader, account, policy_arn)
-    return compiled(text) if text is not None else NOTHING
-
-
-def document_of(reader: Reader, account: str, policy_arn: str) -> str | None:
-    """The default version of a managed policy, AWS's or the account's own."""
-    if policy_arn.startswith("arn:aws:iam::aws:policy/"):
-        return managed_document(policy_arn)
-    record = reader.get(iam.POLICY, account, "", policy_arn)
-    return record.value.document if record is not None else None

@@ -14,8 +14,9 @@ from longshore.policy.session import role_session
 from longshore.services.iam.entities import GROUP, ROLE, USER, Noun, find, require
 from longshore.services.iam.entities import Principal as Entity
 from longshore.services.iam.failures import invalid_input, no_such_entity
-from longshore.services.iam.identity import compiled, document_of, user_principal
+from longshore.services.iam.identity import user_principal
 from longshore.services.iam.pages import page
+from longshore.services.iam.sources import compiled, document_of
 from longshore.services.iam.views import Shape
 from longshore.services.interface import Context, Operation, Response
 
