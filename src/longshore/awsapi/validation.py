@@ -5,7 +5,7 @@ check at all, so that a request costs what it holds.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from longshore.awsapi.model import Member, ServiceModel, Shape
@@ -14,6 +14,8 @@ from longshore.awsapi.sites import FLOATS, INTEGERS, Site, element, entry, site_
 if TYPE_CHECKING:
     import regex
 
+LONGEST_KEPT = 256
+"""Characters of a text whose match is kept."""
 PATTERN_SECONDS = 0.2
 """What one match may take: some models' patterns backtrack without end on hostile input."""
 
@@ -212,13 +214,21 @@ def _matches(pattern: str, value: str) -> bool:
     There `\\w` and its kin are ASCII; letters of other scripts are asked for by `\\p`.
     A pattern of a model that cannot be read lets everything pass.
     """
-    compiled = _compiled(pattern)
-    if compiled is None:
-        return True
     try:
-        return compiled.fullmatch(value, timeout=PATTERN_SECONDS) is not None
+        if len(value) <= LONGEST_KEPT:
+            return _kept_match(pattern, value)
+        return _match(pattern, value)
     except TimeoutError:
         return False
+
+
+def _match(pattern: str, value: str) -> bool:
+    compiled = _compiled(pattern)
+    return compiled is None or compiled.fullmatch(value, timeout=PATTERN_SECONDS) is not None
+
+
+_kept_match = lru_cache(maxsize=4096)(_match)
+"""Requests name the same things again and again; what took too long is not kept."""
 
 
 @cache

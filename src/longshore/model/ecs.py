@@ -332,9 +332,33 @@ class ClientToken(msgspec.Struct, frozen=True, kw_only=True):
 CLUSTER = Kind("ecs.cluster", Cluster)
 FAMILY = Kind("ecs.family", Family)
 TASK_DEFINITION = Kind("ecs.task-definition", TaskDefinition)
-CONTAINER_INSTANCE = Kind("ecs.container-instance", ContainerInstance)
+CONTAINER_INSTANCE = Kind(
+    "ecs.container-instance",
+    ContainerInstance,
+    {"cluster": lambda value: [value.cluster] if value.status != "INACTIVE" else []},
+)
 CONNECTION = Kind("ecs.connection", Connection)
 RESERVATION = Kind("ecs.reservation", Reservation)
+BEGINNING = frozenset({"PROVISIONING", "PENDING", "ACTIVATING"})
+
+
+def task_states(task: Task) -> list[str]:
+    """Its cluster and its state, also with its launch type: what clusters count tasks by.
+
+    What begins to run is PENDING; what is STOPPED is not counted.
+    """
+    if task.last_status == "STOPPED":
+        return []
+    state = "PENDING" if task.last_status in BEGINNING else task.last_status
+    return [f"{task.cluster}/{state}", f"{task.cluster}/{state}/{task.launch_type}"]
+
+
+def service_states(service: Service) -> list[str]:
+    """Its cluster and status, also with the launch type of its newest deployment."""
+    status, kind = service.status, service.deployments[-1].launch_type
+    return [f"{service.cluster}/{status}", f"{service.cluster}/{status}/{kind}"]
+
+
 TASK = Kind(
     "ecs.task",
     Task,
@@ -343,9 +367,10 @@ TASK = Kind(
         "eni": lambda value: (
             [value.placement.eni_id] if value.placement and value.placement.eni_id else []
         ),
+        "state": task_states,
     },
 )
-SERVICE = Kind("ecs.service", Service)
+SERVICE = Kind("ecs.service", Service, {"state": service_states})
 SERVICE_STATUS = Kind("ecs.service-status", ServiceStatus)
 SETTING = Kind("ecs.setting", Setting)
 CLIENT_TOKEN = Kind("ecs.client-token", ClientToken)

@@ -105,6 +105,12 @@ class Shelf:
             self._index(place, self.record(place, partition, name))
 
     def find(self, place: Place, index: str, value: str) -> list[Record[Any]]:
+        return self.records(
+            place, self.partitions.get(place, EMPTY), self.names(place, index, value)
+        )
+
+    def names(self, place: Place, index: str, value: str) -> Sequence[str]:
+        """The names of what `find` gives."""
         if index not in self.kind.indexes:
             raise LookupError(f"{self.kind.name} has no index {index}")
         if self.indexes is None:
@@ -112,8 +118,7 @@ class Shelf:
             for each, partition in self.partitions.items():
                 for record in self.records(each, partition, partition.names):
                     self._index(each, record)
-        names = self.indexes.get((index, *place, value), ())
-        return self.records(place, self.partitions.get(place, EMPTY), names)
+        return self.indexes.get((index, *place, value), ())
 
     def _entries(self, place: Place, record: Record[Any]) -> Iterator[tuple[str, str, str, str]]:
         for index, values in self.kind.indexes.items():
@@ -180,6 +185,9 @@ class Cache:
         self, kind: Kind[T], account: str, region: str, index: str, value: str
     ) -> Sequence[Record[T]]:
         return self.shelves[kind.name].find((account, region), index, value)
+
+    def count(self, kind: Kind[T], account: str, region: str, index: str, value: str) -> int:
+        return len(self.shelves[kind.name].names((account, region), index, value))
 
     def revision_of(self, key: Key) -> int:
         """The record's revision, 0 where there is none; decodes nothing."""

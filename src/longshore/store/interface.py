@@ -8,7 +8,9 @@ The store has one *revision*, an integer that grows with each committed transact
 carries the revision of the transaction that wrote it last.
 A *transaction* reads the process's cache and stages writes. It commits whole or not at all, and
 only if each record that it wrote or `require`d is still at the revision that it read (absent
-counts as revision 0); otherwise the commit raises `Conflict`.
+counts as revision 0). Where others write the database too, that may fail at the commit, and the
+transaction runs again on fresh reads; where this process is the only writer it cannot, and the
+transaction runs once.
 
 Lifecycle
 ---------
@@ -17,7 +19,7 @@ Lifecycle
         cluster = tx.get(CLUSTER, account, region, "default")
         ...
         tx.put(CLUSTER, account, region, "default", changed)
-    await store.transact(rename)      # runs again after a Conflict; durable when it returns
+    await store.transact(rename)      # durable when it returns
     async for change in store.watch([CLUSTER], after=revision): ...
     await store.close()
 """
@@ -114,6 +116,9 @@ class Reader(Protocol):
     ) -> Sequence[Record[T]]:
         """Records whose index function gave `value`, ordered by name."""
 
+    def count(self, kind: Kind[T], account: str, region: str, index: str, value: str) -> int:
+        """How many records `find` would give; costs the same however many there are."""
+
 
 class Transaction(Reader, Protocol):
     """Reads that see the staged writes, and the staging of writes."""
@@ -147,9 +152,13 @@ class Store(ABC):
     async def transact(self, function: Callable[[Transaction], R], attempts: int = 10) -> R:
         """Run `function` and commit what it staged; durable (fsynced) when this returns.
 
-        `function` is synchronous and may run several times: after a `Conflict` it runs again on
-        fresh reads, `attempts` times in all. What it raises ends the transaction unwritten. Where
-        it stages nothing, nothing is waited for but a group that it may have seen.
+        `function` is synchronous and may run several times: where another's commit changed what
+        it read (PostgreSQL) it runs again on fresh reads, `attempts` times in all before
+        `Conflict`, and where the commit of a group that it read came to nothing it reads again. On
+        SQLite what it stages is staged once, and `attempts` has no meaning. What it raises, a
+        `Conflict` of `create` or `require` among it, ends the transaction unwritten and is not
+        tried again there. Where it stages nothing, nothing is waited for but a group that it may
+        have seen.
 
         Transactions are serialisable in the order of their revisions: whatever `function` read,
         lists and indexes included, is the same when its writes commit, or it runs again. It may

@@ -120,6 +120,11 @@ class Layer:
         }
         return [merged[name] for name in sorted(merged)]
 
+    def count(self, kind: Kind[T], account: str, region: str, index: str, value: str) -> int:
+        if self.staged_names(kind.name, account, region):
+            return len(self.find(kind, account, region, index, value))
+        return self.base.count(kind, account, region, index, value)
+
 
 def _order(record: Record[Any]) -> tuple[str, str, str]:
     return record.key.account, record.key.region, record.key.name
@@ -258,6 +263,10 @@ class TrackedDraft(Draft):
     ) -> Sequence[Record[T]]:
         self._ranges.add((kind.name, account, region))
         return super().find(kind, account, region, index, value)
+
+    def count(self, kind: Kind[T], account: str, region: str, index: str, value: str) -> int:
+        self._ranges.add((kind.name, account, region))
+        return super().count(kind, account, region, index, value)
 
     def put(self, kind: Kind[T], account: str, region: str, name: str, value: T) -> None:
         self._note(Key(kind.name, account, region, name))

@@ -51,6 +51,9 @@ class MemoryReader:
             record for record in self.scan(kind, account, region) if value in give(record.value)
         ]
 
+    def count(self, kind: Kind[Any], account: str, region: str, index: str, value: str) -> int:
+        return len(self.find(kind, account, region, index, value))
+
     def _all(self) -> Iterable[tuple[Key, Record[Any]]]:
         return self._records.items()
 

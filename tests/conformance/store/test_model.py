@@ -126,6 +126,7 @@ class StoreMachine(RuleBasedStateMachine):
         red = self.store.reader.find(THING, ACCOUNT, REGION, "color", "red")
         wanted = sorted(name for name, thing in self.model.items() if "red" in thing.colors)
         assert [record.key.name for record in red] == wanted
+        assert self.store.reader.count(THING, ACCOUNT, REGION, "color", "red") == len(wanted)
 
     def teardown(self) -> None:
         self.follow()

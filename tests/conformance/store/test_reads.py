@@ -64,6 +64,7 @@ async def test_index_follows_every_change(store: Store):
     for change in (put("b", "red", "red"), put("a", "red", "blue"), put("c", "blue")):
         await store.transact(change)  # type: ignore[arg-type]
     assert names(store.reader.find(THING, ACCOUNT, REGION, "color", "red")) == ["a", "b"]
+    assert store.reader.count(THING, ACCOUNT, REGION, "color", "red") == 2
     await store.transact(put("b", "blue"))  # type: ignore[arg-type]
     await store.transact(lambda tx: tx.delete(THING, ACCOUNT, REGION, "a"))
     assert names(store.reader.find(THING, ACCOUNT, REGION, "color", "red")) == []

@@ -70,11 +70,12 @@ async def test_transaction_sees_its_own_writes(store: Store):
             [record.key.name for record in tx.scan(THING, ACCOUNT, REGION)],
             [record.key.name for record in tx.scan(THING)],
             [record.key.name for record in tx.find(THING, ACCOUNT, REGION, "color", "red")],
+            tx.count(THING, ACCOUNT, REGION, "color", "red"),
             tx.get(THING, ACCOUNT, REGION, "gone"),
         ]
 
     await store.transact(put("gone", 0))
-    assert await store.transact(write) == [1, ["a", "b"], ["a", "b"], ["a", "b"], None]
+    assert await store.transact(write) == [1, ["a", "b"], ["a", "b"], ["a", "b"], 2, None]
 
 
 async def test_create_of_what_exists_raises_conflict(store: Store):

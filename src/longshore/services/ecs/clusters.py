@@ -1,6 +1,5 @@
 """Clusters."""
 
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from longshore.model.ecs import (
     Cluster,
 )
 from longshore.model.errors import AwsError
+from longshore.model.kind import Kind
 from longshore.services.ecs.naming import (
     DEFAULT_CLUSTER,
     NAME,
@@ -108,16 +108,16 @@ def show_cluster(
     statistics: bool = False,
     configuration: bool = False,
 ) -> dict[str, Any]:
-    counts = _counts(context, cluster.name)
+    name = cluster.name
     shown: dict[str, Any] = {
         "clusterArn": cluster.arn,
         "clusterName": cluster.name,
         "status": cluster.status,
-        "registeredContainerInstancesCount": counts["instances"],
-        "runningTasksCount": counts["RUNNING"],
-        "pendingTasksCount": counts["PENDING"],
-        "activeServicesCount": counts["services"],
-        "statistics": _statistics(counts) if statistics else [],
+        "registeredContainerInstancesCount": _count(context, CONTAINER_INSTANCE, name, "cluster"),
+        "runningTasksCount": _count(context, TASK, f"{name}/RUNNING"),
+        "pendingTasksCount": _count(context, TASK, f"{name}/PENDING"),
+        "activeServicesCount": _count(context, SERVICE, f"{name}/ACTIVE"),
+        "statistics": _statistics(context, name) if statistics else [],
         "tags": show_tags(cluster.tags) if tags else [],
         "settings": list(cluster.settings) if settings else [],
         "capacityProviders": list(cluster.capacity_providers),
@@ -130,38 +130,29 @@ def show_cluster(
     return shown
 
 
-def _counts(context: Context, name: str) -> Counter[str]:
-    """Tasks by status and by status and launch type, instances, services."""
-    counts: Counter[str] = Counter()
-    place, prefix = (context.account, context.region), f"{name}/"
-    for record in context.tx.scan(TASK, *place, prefix=prefix):
-        status = record.value.last_status
-        status = "PENDING" if status in {"PROVISIONING", "PENDING", "ACTIVATING"} else status
-        counts[status] += 1
-        counts[f"{status} {record.value.launch_type}"] += 1
-    for instance in context.tx.scan(CONTAINER_INSTANCE, *place, prefix=prefix):
-        counts["instances"] += instance.value.status != "INACTIVE"
-    for service in context.tx.scan(SERVICE, *place, prefix=prefix):
-        counts["services"] += service.value.status == "ACTIVE"
-        kind = service.value.deployments[-1].launch_type
-        counts[f"service {service.value.status} {kind}"] += 1
-    return counts
+def _count(context: Context, kind: Kind[Any], state: str, index: str = "state") -> int:
+    return context.tx.count(kind, context.account, context.region, index, state)
 
 
-def _statistics(counts: Counter[str]) -> list[dict[str, str]]:
-    names = {
-        "runningEC2TasksCount": "RUNNING EC2",
-        "runningFargateTasksCount": "RUNNING FARGATE",
-        "pendingEC2TasksCount": "PENDING EC2",
-        "pendingFargateTasksCount": "PENDING FARGATE",
-        "runningExternalTasksCount": "RUNNING EXTERNAL",
-        "pendingExternalTasksCount": "PENDING EXTERNAL",
-        "activeEC2ServiceCount": "service ACTIVE EC2",
-        "activeFargateServiceCount": "service ACTIVE FARGATE",
-        "drainingEC2ServiceCount": "service DRAINING EC2",
-        "drainingFargateServiceCount": "service DRAINING FARGATE",
-    }
-    return [{"name": name, "value": str(counts[key])} for name, key in names.items()]
+def _statistics(context: Context, name: str) -> list[dict[str, str]]:
+    return [
+        {"name": statistic, "value": str(_count(context, kind, f"{name}/{state}"))}
+        for statistic, kind, state in STATISTICS
+    ]
+
+
+STATISTICS = (
+    ("runningEC2TasksCount", TASK, "RUNNING/EC2"),
+    ("runningFargateTasksCount", TASK, "RUNNING/FARGATE"),
+    ("pendingEC2TasksCount", TASK, "PENDING/EC2"),
+    ("pendingFargateTasksCount", TASK, "PENDING/FARGATE"),
+    ("runningExternalTasksCount", TASK, "RUNNING/EXTERNAL"),
+    ("pendingExternalTasksCount", TASK, "PENDING/EXTERNAL"),
+    ("activeEC2ServiceCount", SERVICE, "ACTIVE/EC2"),
+    ("activeFargateServiceCount", SERVICE, "ACTIVE/FARGATE"),
+    ("drainingEC2ServiceCount", SERVICE, "DRAINING/EC2"),
+    ("drainingFargateServiceCount", SERVICE, "DRAINING/FARGATE"),
+)
 
 
 def list_clusters(context: Context, request: Any) -> Response:
@@ -171,18 +162,17 @@ def list_clusters(context: Context, request: Any) -> Response:
 
 def delete_cluster(context: Context, request: Any) -> Response:
     cluster = require_cluster(context, request["cluster"])
-    counts = _counts(context, cluster.name)
-    if counts["instances"]:
+    if _count(context, CONTAINER_INSTANCE, cluster.name, "cluster"):
         raise AwsError(
             "ClusterContainsContainerInstancesException",
             "The Cluster cannot be deleted while Container Instances are active or draining.",
         )
-    if counts["services"]:
+    if _count(context, SERVICE, f"{cluster.name}/ACTIVE"):
         raise AwsError(
             "ClusterContainsServicesException",
             "The Cluster cannot be deleted while Services are active.",
         )
-    if any(counts[status] for status in counts if status in UNFINISHED):
+    if any(_count(context, TASK, f"{cluster.name}/{state}") for state in UNFINISHED):
         raise AwsError(
             "ClusterContainsTasksException",
             "The Cluster cannot be deleted while Tasks are active.",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from longshore.model.ecs import CONNECTION, TASK, Connection
@@ -161,6 +162,32 @@ async def test_report_about_an_unknown_task_is_acknowledged(ecs: Any) -> None:
     await ecs("CreateCluster")
     gone = "arn:aws:ecs:us-east-1:123456789012:task/default/gone"
     assert await ecs("SubmitTaskStateChange", task=gone, status="STOPPED")
+
+
+async def test_cluster_counts_its_own_tasks_by_their_state(ecs: Any) -> None:
+    await _instance(ecs)
+    await _instance(ecs)
+    await ecs("CreateCluster", clusterName="other")
+    await ecs("RegisterTaskDefinition", **BATCH)
+    await ecs("RunTask", taskDefinition="batch", count=2)
+    waiting, running = ecs.store.reader.scan(TASK)
+    key, up = running.key, msgspec.structs.replace(running.value, last_status="RUNNING")
+    place = (key.account, key.region, key.name)
+    await ecs.store.transact(lambda tx: tx.put(TASK, *place, up))
+    request = {"clusters": ["default", "other"], "include": ["STATISTICS"]}
+    own, other = (await ecs("DescribeClusters", **request))["clusters"]
+    assert (own["runningTasksCount"], own["pendingTasksCount"]) == (1, 1)
+    assert own["registeredContainerInstancesCount"] == 2
+    statistics = {each["name"]: each["value"] for each in own["statistics"]}
+    assert statistics["runningEC2TasksCount"] == statistics["pendingEC2TasksCount"] == "1"
+    assert statistics["runningFargateTasksCount"] == "0"
+    assert (other["runningTasksCount"], other["registeredContainerInstancesCount"]) == (0, 0)
+    with pytest.raises(AwsError, match="ClusterContainsContainerInstances"):
+        await ecs("DeleteCluster", cluster="default")
+    stopped = msgspec.structs.replace(up, last_status="STOPPED")
+    await ecs.store.transact(lambda tx: tx.put(TASK, *place, stopped))
+    (own,) = (await ecs("DescribeClusters"))["clusters"]
+    assert (own["runningTasksCount"], own["pendingTasksCount"]) == (0, 1)
 
 
 async def test_cluster_with_instances_is_not_deleted(ecs: Any) -> None:
