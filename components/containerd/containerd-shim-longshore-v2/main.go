@@ -25,11 +25,21 @@ func main() {
 // service is containerd's, whose calls nobody breaks off.
 type service struct {
 	task.TTRPCTaskService
+	outputs *outputs
 }
 
 // Create makes a container.
 func (s service) Create(ctx context.Context, r *task.CreateTaskRequest) (*task.CreateTaskResponse, error) {
-	return s.TTRPCTaskService.Create(context.WithoutCancel(ctx), r)
+	out, err := newOutput(&r.Stdout, &r.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer out.opened()
+	answer, err := s.TTRPCTaskService.Create(context.WithoutCancel(ctx), r)
+	if err == nil {
+		s.outputs.Store(r.ID, out)
+	}
+	return answer, err
 }
 
 // Start starts a process that was made.
@@ -39,7 +49,15 @@ func (s service) Start(ctx context.Context, r *task.StartRequest) (*task.StartRe
 
 // Delete takes away a process that has ended.
 func (s service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.DeleteResponse, error) {
-	return s.TTRPCTaskService.Delete(context.WithoutCancel(ctx), r)
+	if r.ExecID != "" {
+		return s.TTRPCTaskService.Delete(context.WithoutCancel(ctx), r)
+	}
+	var answer *task.DeleteResponse
+	err := s.outputs.end(r.ID, func() (err error) {
+		answer, err = s.TTRPCTaskService.Delete(context.WithoutCancel(ctx), r)
+		return err
+	})
+	return answer, err
 }
 
 // Kill signals a process.
@@ -72,5 +90,5 @@ func newService(ic *plugin.InitContext) (any, error) {
 		return nil, err
 	}
 	inner, err := runc.NewTaskService(ic.Context, publisher.(shim.Publisher), end.(shutdown.Service))
-	return service{inner}, err
+	return service{inner, &outputs{}}, err
 }

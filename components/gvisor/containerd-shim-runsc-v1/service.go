@@ -23,6 +23,7 @@ import (
 type service struct {
 	task.TaskService
 	sandboxapi.TTRPCSandboxService
+	outputs *outputs
 }
 
 // Shutdown ends the shim unless it still has containers; either way the request was served.
@@ -39,7 +40,16 @@ func (s service) Shutdown(ctx context.Context, r *task.ShutdownRequest) (*emptyp
 
 // Create makes a container.
 func (s service) Create(ctx context.Context, r *task.CreateTaskRequest) (*task.CreateTaskResponse, error) {
-	return s.TaskService.Create(context.WithoutCancel(ctx), r)
+	out, err := newOutput(&r.Stdout, &r.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer out.opened()
+	answer, err := s.TaskService.Create(context.WithoutCancel(ctx), r)
+	if err == nil {
+		s.outputs.Store(r.ID, out)
+	}
+	return answer, err
 }
 
 // Start starts a process that was made.
@@ -49,7 +59,15 @@ func (s service) Start(ctx context.Context, r *task.StartRequest) (*task.StartRe
 
 // Delete takes away a process that has ended.
 func (s service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.DeleteResponse, error) {
-	return s.TaskService.Delete(context.WithoutCancel(ctx), r)
+	if r.ExecID != "" {
+		return s.TaskService.Delete(context.WithoutCancel(ctx), r)
+	}
+	var answer *task.DeleteResponse
+	err := s.outputs.end(r.ID, func() (err error) {
+		answer, err = s.TaskService.Delete(context.WithoutCancel(ctx), r)
+		return err
+	})
+	return answer, err
 }
 
 // Kill signals a process.
@@ -104,5 +122,5 @@ func newService(ic *plugin.InitContext) (interface{}, error) {
 	if !ok {
 		return nil, errors.New("gVisor's shim serves no sandboxes")
 	}
-	return service{inner, sandboxes}, nil
+	return service{inner, sandboxes, &outputs{}}, nil
 }
