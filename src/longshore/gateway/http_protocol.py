@@ -43,11 +43,47 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     """
 
     _head = 0
+    _idle_since: float | None = None
+    """Loop seconds of the last answer; None once anything came after it."""
     left: Callable[[], None] = staticmethod(lambda: None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
         self.left()
+
+    def on_response_complete(self) -> None:
+        """uvicorn's own, but for the timer: one waits all the while, not a new one each time."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_after(self.timeout_keep_alive)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_after(left)
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _look_after(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
 
     def handle_websocket_upgrade(self) -> None:
         # Imported here: the first answer does not wait for it.
@@ -60,7 +96,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """See `admission.Guest`."""
         if cast(object, self.cycle) is None:
             return "the first head"
-        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+        if self.cycle.response_complete and self._idle_since is None:
             return self.cycle
         return None
 

@@ -22,7 +22,7 @@ from longshore.base import admission
 from longshore.base.clock import SystemClock
 from longshore.base.ids import RandomIds
 from longshore.base.installation import Installation
-from longshore.gateway import http_protocol
+from longshore.gateway import http_protocol, server
 from longshore.gateway.gateway import Gateway
 from longshore.services.interface import Service
 from longshore.testing.gateway import Running, Start
@@ -268,6 +268,21 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def is_served(running: Running) -> bool:
     async with calling(running.installation.port) as caller:
         return b" 200 " in await caller.answer(HEALTH)
+
+
+async def test_an_idle_connection_is_closed_its_time_after_its_last_answer(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.4)
+    running = await start()
+    loop = asyncio.get_running_loop()
+    async with calling(running.installation.port) as caller:
+        assert b" 200 " in await caller.answer(HEALTH)
+        until = loop.time() + 0.6
+        while loop.time() < until:
+            assert b" 200 " in await caller.answer(HEALTH)
+        assert await caller.answer() == b""
+        assert loop.time() - until >= 0.3
 
 
 @pytest.mark.usefixtures("strangers")

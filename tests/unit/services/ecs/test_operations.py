@@ -170,7 +170,7 @@ async def test_cluster_counts_its_own_tasks_by_their_state(ecs: Any) -> None:
     await ecs("CreateCluster", clusterName="other")
     await ecs("RegisterTaskDefinition", **BATCH)
     await ecs("RunTask", taskDefinition="batch", count=2)
-    waiting, running = ecs.store.reader.scan(TASK)
+    _, running = ecs.store.reader.scan(TASK)
     key, up = running.key, msgspec.structs.replace(running.value, last_status="RUNNING")
     place = (key.account, key.region, key.name)
     await ecs.store.transact(lambda tx: tx.put(TASK, *place, up))
