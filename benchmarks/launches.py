@@ -72,7 +72,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--burst", type=int, default=40)
+    parser.add_argument("--burst", type=int, default=20)
     return parser.parse_args()
 
 
