@@ -5,6 +5,7 @@ import shlex
 import subprocess
 
 import pytest
+from botocore.exceptions import ClientError
 from end_to_end.shells import fetch
 
 from longshore.testing.images import busybox_files, make_image
@@ -138,3 +139,21 @@ def test_sample_shows_task_zone_and_kernel_of_two_tasks_in_two_zones(cloud, long
 def _tasks_of_sample(cloud):
     arns = cloud.ecs.list_tasks(serviceName="longshore-sample")["taskArns"]
     return cloud.ecs.describe_tasks(tasks=arns)["tasks"]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("dynamodb", "list_tables"),
+        ("eks", "list_clusters"),
+        ("elbv2", "describe_load_balancers"),
+        ("lambda", "list_functions"),
+        ("s3", "list_buckets"),
+    ],
+)
+def test_service_that_is_not_built_says_so(longshore, service, operation):
+    with pytest.raises(ClientError) as refused:
+        getattr(longshore.client(service), operation)()
+    answer = refused.value.response
+    assert answer["Error"]["Code"] == "NotImplemented"
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 501

@@ -27,8 +27,9 @@ class ServicesOnDemand(Mapping[str, Service]):
     def __getitem__(self, name: str) -> Service:
         found = self._made.get(name)
         if found is None:
+            needs = self._needs[name]
             room = import_module(f"longshore.services.{name}")
-            found = self._made.setdefault(name, room.service(*self._needs[name]))
+            found = self._made.setdefault(name, room.service(*needs))
         return found
 
     def load(self) -> None:
