@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from longshore.agent.logs.tail import first_of
-from longshore.agent.records import is_full, write_synced
+from longshore.agent.records import is_full
 from longshore.base.clock import Clock
+from longshore.base.files import replace_file
 from longshore.base.logs import logger
 from longshore.model.errors import AwsError
 
@@ -96,7 +97,7 @@ class Change:
     def write(self) -> None:
         """Have it on disk, if there is room."""
         try:
-            write_synced(self.path, self.unwritten)
+            replace_file(self.path, self.unwritten)
         except OSError as error:
             if not is_full(error):
                 raise

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from longshore.base.clock import Clock
+from longshore.base.files import replace_file
 from longshore.base.logs import logger
 from longshore.nodeapi import acs
 
@@ -80,7 +80,7 @@ class Records:
         An agent that is killed before finds an older one, and what the runtime knows.
         """
         try:
-            write_synced(self._path(record.id), msgspec.json.encode(record))
+            replace_file(self._path(record.id), msgspec.json.encode(record))
         except OSError as error:
             if not is_full(error):
                 raise
@@ -109,20 +109,6 @@ class Records:
 
     def _path(self, identifier: str) -> Path:
         return self._directory / f"{identifier}.json"
-
-
-def write_synced(path: Path, content: bytes) -> None:
-    """Replace a file (0600) in one step that survives a crash of the machine."""
-    draft = path.with_suffix(".new")
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def is_full(error: OSError) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from longshore.agent.host import Host
-from longshore.agent.records import write_synced
 from longshore.awsapi.client import Client
+from longshore.base.files import replace_file
 from longshore.base.logs import logger
 from longshore.model.ecs import ZONE_ATTRIBUTE
 from longshore.model.errors import AwsError
@@ -89,7 +89,7 @@ def load_identity(host: Host) -> Identity:
 
 def _keep(host: Host, identity: Identity) -> None:
     host.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_synced(host.home / FILE_NAME, msgspec.json.encode(identity))
+    replace_file(host.home / FILE_NAME, msgspec.json.encode(identity))
 
 
 async def register(host: Host, identity: Identity) -> Identity:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from longshore.base.files import have_file
 from longshore.base.installation import Installation
 from longshore.base.logs import logger
 from longshore.model.network import Network
@@ -23,15 +24,10 @@ def keep(installation: Installation, network: Network) -> None:
     """Write it, whole or not at all; a full disk keeps the older one, which is better than no
     network."""
     path, content = _path(installation), msgspec.json.encode(network)
-    draft = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.read_bytes() == content:
-            return
-        draft.write_bytes(content)
-        draft.replace(path)
+        have_file(path, content, 0o644)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         log.warning("the network could not be kept", error=str(error))
 
 

@@ -1,10 +1,9 @@
 """What an installation holds before its first call; each start makes what is missing."""
 
-import contextlib
 import json
-import os
 from pathlib import Path
 
+from longshore.base.files import have_file
 from longshore.controllers.interface import Surroundings
 from longshore.model.principal import Credential
 from longshore.services.iam.first_start import (
@@ -40,16 +39,8 @@ def write_key(path: Path, credential: Credential) -> None:
 
     One that is there already is left alone: a start takes no room on a full disk.
     """
-    content = json.dumps(
-        {
-            "access_key_id": credential.access_key_id,
-            "secret_access_key": credential.secret_access_key,
-        }
-    )
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_text() == content:
-            return
-    draft = path.with_suffix(".new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(content)
-    draft.replace(path)
+    said = {
+        "access_key_id": credential.access_key_id,
+        "secret_access_key": credential.secret_access_key,
+    }
+    have_file(path, json.dumps(said).encode())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from longshore.base.files import replace_file
 from longshore.base.installation import Installation
 from longshore.runtime import docker
 from longshore.runtime.interface import RuntimeFailure
@@ -183,9 +184,7 @@ class Bridge:
 
     def _save(self, kept: Kept) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._file.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode(kept))
-        draft.replace(self._file)
+        replace_file(self._file, msgspec.json.encode(kept), 0o644, synced=False)
 
 
 def _routed_networks() -> list[ipaddress.IPv4Network]:

@@ -11,7 +11,7 @@ from longshore.agent.endpoints.callers import Caller
 from longshore.agent.endpoints.http import LONGEST_HEAD, Door, Request, Response
 from longshore.agent.engine import Engine
 from longshore.agent.host import Host
-from longshore.agent.records import write_synced
+from longshore.base.files import replace_file
 from longshore.base.logs import logger
 from longshore.fabric.interface import Fabric
 from longshore.fabric.names import CREDENTIALS_ADDRESS
@@ -41,7 +41,7 @@ def choose_local_port(home: Path) -> int:
         pass
     port = _free_port(str(home))
     home.mkdir(parents=True, exist_ok=True)
-    write_synced(path, str(port).encode())
+    replace_file(path, str(port).encode())
     return port
 
 

@@ -7,7 +7,6 @@ import msgspec
 from longshore.agent.hooks.interface import HookFailure, Work
 from longshore.agent.patience import patiently
 from longshore.awsapi.client import Client
-from longshore.base.clock import Clock
 from longshore.model.errors import AwsError
 from longshore.nodeapi import acs
 
@@ -23,14 +22,11 @@ class Secrets:
         wanted = [(c.name, secret) for c in work.task.containers for secret in c.secrets]
         if not wanted:
             return
-        for container, secret in wanted:
-            region = region_of(secret, work.task.arn)
+        for region in {region_of(secret, work.task.arn) for _, secret in wanted}:
             async with work.host.client(work.task.execution_role_credentials, region) as client:
-                value = await _value(client, secret, work.host.clock)
-            if secret.target == "LOG_DRIVER":
-                work.log_secrets.setdefault(container, {})[secret.name] = value
-            else:
-                work.add_environment(container, {secret.name: value})
+                for container, secret in wanted:
+                    if region_of(secret, work.task.arn) == region:
+                        _give(work, container, secret, await _value(client, secret, work))
 
     async def tear_down(self, work: Work) -> None:
         """See `interface.Hook`."""
@@ -42,11 +38,18 @@ def region_of(secret: acs.Secret, task_arn: str) -> str:
     return source.split(":", 4)[3]
 
 
-async def _value(client: Client, secret: acs.Secret, clock: Clock) -> str:
+def _give(work: Work, container: str, secret: acs.Secret, value: str) -> None:
+    if secret.target == "LOG_DRIVER":
+        work.log_secrets.setdefault(container, {})[secret.name] = value
+    else:
+        work.add_environment(container, {secret.name: value})
+
+
+async def _value(client: Client, secret: acs.Secret, work: Work) -> str:
     place = "ssm" if secret.provider == "ssm" else "asm"
     fetch = _parameter if place == "ssm" else _secret
     try:
-        return await patiently(lambda: fetch(client, secret.value_from), clock)
+        return await patiently(lambda: fetch(client, secret.value_from), work.host.clock)
     except AwsError as error:
         raise HookFailure(
             "ResourceInitializationError: unable to pull secrets or registry auth: execution "

@@ -13,7 +13,8 @@ from longshore.agent.logs.kept import JSON_FILE_BYTES, Kept
 from longshore.agent.logs.options import LogOptions
 from longshore.agent.logs.streams import LogStream, Signer
 from longshore.agent.logs.tail import Tail
-from longshore.agent.records import is_full, write_synced
+from longshore.agent.records import is_full
+from longshore.base.files import replace_file
 from longshore.base.logs import logger
 
 FILES = ("stdout", "stderr")
@@ -96,7 +97,7 @@ def save_options(directory: Path, options: LogOptions) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in FILES:
         (directory / name).touch(0o600)
-    write_synced(directory / OPTIONS, msgspec.json.encode(options))
+    replace_file(directory / OPTIONS, msgspec.json.encode(options))
 
 
 def remove(directory: Path) -> None:

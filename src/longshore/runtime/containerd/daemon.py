@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from longshore.base.files import have_file
 from longshore.base.installation import Installation
 from longshore.runtime.containerd.cgroups import Cgroups
 
@@ -58,18 +59,8 @@ def directory(installation: Installation) -> Path:
 def gvisor_settings(home: Path) -> Path:
     """The settings of gVisor's shim, as this version wants them; their path."""
     path = home / "gvisor.toml"
-    _have(path, GVISOR_SETTINGS.encode())
+    have_file(path, GVISOR_SETTINGS.encode(), 0o644)
     return path
-
-
-def _have(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write the file unless it is so already: a start takes no room on a full disk."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    draft = path.with_suffix(".new")
-    draft.write_bytes(content)
-    draft.chmod(mode)
-    draft.replace(path)
 
 
 def write_configuration(installation: Installation, programs: Path) -> Path:
@@ -79,7 +70,7 @@ def write_configuration(installation: Installation, programs: Path) -> Path:
     installation.run_dir.mkdir(parents=True, exist_ok=True)
     left_out = ", ".join(f'"{name}"' for name in PLUGINS_LEFT_OUT)
     path = home / "config.toml"
-    _have(
+    have_file(
         path,
         f"""version = 3
 root = "{home / "root"}"
@@ -91,12 +82,13 @@ disabled_plugins = [{left_out}]
   address = "{socket_path(installation)}.ttrpc"
 [timeouts]
 {TIMEOUTS}""".encode(),
+        0o644,
     )
     gvisor_settings(home)
     pause = home / "pause"
     for inside in (".", "proc", "dev"):
         (pause / inside).mkdir(exist_ok=True)
-    _have(pause / "pause", (programs / "pause").read_bytes(), 0o755)
+    have_file(pause / "pause", (programs / "pause").read_bytes(), 0o755)
     return path
 
 

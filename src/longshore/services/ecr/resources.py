@@ -1,7 +1,6 @@
 """What each call is about, for IAM ("Actions, resources, and condition keys for Amazon ECR")."""
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from longshore.images.catalog import Home
@@ -10,8 +9,6 @@ from longshore.model.arn import parse_arn
 from longshore.services.interface import Context, Resource, ResourcesOf
 from longshore.store.interface import Reader
 
-LONGEST_KEPT = 512
-"""Characters of an ARN that is read once only."""
 ONE_REPOSITORY = (
     "BatchCheckLayerAvailability",
     "BatchDeleteImage",
@@ -44,17 +41,10 @@ def home_of(context: Context, request: Mapping[str, Any]) -> Home:
 
 def home_of_arn(arn: str) -> Home | None:
     """The repository of an ARN, or None where it is not a repository's."""
-    return _kept_home(arn) if len(arn) <= LONGEST_KEPT else _read_home(arn)
-
-
-def _read_home(arn: str) -> Home | None:
     parts = parse_arn(arn)
     if parts is None or parts.service != "ecr" or parts.resource_type != "repository":
         return None
     return Home(parts.account, parts.region, parts.resource_id)
-
-
-_kept_home = lru_cache(maxsize=4096)(_read_home)
 
 
 def resource(reader: Reader, home: Home) -> Resource:
