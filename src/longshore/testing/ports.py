@@ -1,15 +1,19 @@
 """Ports that are free now, for servers that tests start."""
 
+import random
 import socket
+
+RANGE = range(20000, 32768)
+"""Below the ports that Linux gives to clients (`ip_local_port_range`): there any connection that
+somebody opens may take a port between its choice and its use."""
+_random = random.SystemRandom()
 
 
 def free_ports(count: int) -> int:
     """The first of `count` neighbouring TCP ports of the loopback address that are free now."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        if first + count < 65536 and all(_free(first + step) for step in range(count)):
+        first = _random.choice(RANGE[:-count])
+        if all(_free(first + step) for step in range(count)):
             return first
 
 

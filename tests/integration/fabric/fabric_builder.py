@@ -1,6 +1,5 @@
 """A small VPC to test packets in: two subnets, groups by name, ENIs by number."""
 
-import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from longshore.fabric.names import namespace_prefix, uplink_prefix
 from longshore.fabric.namespaces import listed
 from longshore.main.address_pool import choose_public_pool
 from longshore.model.network import Group, Interface, Network, Route, Rule, Subnet, Vpc
+from longshore.testing.ports import free_ports
 
 EVERYWHERE = "0.0.0.0/0"
 ALL_OUT = (Rule(protocol=-1, cidr=EVERYWHERE),)
@@ -89,14 +89,9 @@ def joined(*networks: Network) -> Network:
     )
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def make_installation(data_dir: Path) -> Installation:
     return Installation(
-        data_dir=data_dir, port=free_port(), public_pool=choose_public_pool(data_dir)
+        data_dir=data_dir, port=free_ports(8), public_pool=choose_public_pool(data_dir)
     )
 
 
