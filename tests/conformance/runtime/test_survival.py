@@ -62,6 +62,23 @@ async def test_directory_of_a_snapshot_that_was_never_noted_is_no_obstacle(real,
     assert (await real.output("echo made"))[0] == "made"
 
 
+@pytest.mark.parametrize("name", ["{}", ".{}"], ids=["not known", "half deleted"])
+async def test_directory_of_a_bundle_that_was_left_is_no_obstacle(real, containerd, name):
+    """As a containerd leaves it that was killed while it made or deleted one."""
+    sandbox_id, container_id = real.new_id("sandbox"), real.new_id()
+    state = containerd.installation.run_dir / "containerd" / "io.containerd.runtime.v2.task"
+    bundles = state / daemon.namespace(containerd.installation)
+    ids = (sandbox_id, container_id) if real.isolation == "gvisor" else (container_id,)
+    left = [bundles / name.format(each) for each in ids]
+    for directory in left:
+        (directory / "rootfs").mkdir(parents=True)
+    for _ in range(2):
+        assert await live(real, sandbox_id, container_id) == 137
+        await real.runtime.remove_sandbox(sandbox_id)
+    assert not any(directory.exists() for directory in left)
+    assert traces(containerd, sandbox_id, container_id) == []
+
+
 async def test_wait_goes_on_through_the_death_of_containerd(real, containerd):
     ticking = "while true; do echo tick; sleep 0.05; done"
     running = await real.start("/bin/sh", "-c", ticking)

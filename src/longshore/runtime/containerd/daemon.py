@@ -5,12 +5,12 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from longshore.base.files import have_file
 from longshore.base.installation import Installation
+from longshore.runtime.containerd.bundles import unmount_below
 from longshore.runtime.containerd.cgroups import Cgroups
 
 PLUGINS_LEFT_OUT = (
@@ -113,12 +113,12 @@ def destroy(installation: Installation) -> None:
     cgroups = Cgroups(installation.id)
     cgroups.remove(cgroups.top)
     _remove_sockets(installation)
-    _unmount_below(installation.run_dir / "containerd")
-    _unmount_below(installation.data_dir)
+    unmount_below(installation.run_dir / "containerd")
+    unmount_below(installation.data_dir)
     shutil.rmtree(installation.run_dir / "containerd", ignore_errors=True)
     for runtime in ("runc", "runsc"):
         state = Path("/run/containerd") / runtime / namespace(installation)
-        _unmount_below(state)
+        unmount_below(state)
         shutil.rmtree(state, ignore_errors=True)
     home = directory(installation)
     for name in ("io.containerd.runtime.v2.task", "sandboxes"):
@@ -150,14 +150,3 @@ def _processes(installation: Installation) -> Iterator[int]:
 def _names(word: bytes, name: bytes) -> bool:
     """Whether an argument is the namespace, or a path that has it as a part."""
     return name in word.split(b"/")
-
-
-def _unmount_below(path: Path) -> None:
-    """Lazily, innermost first."""
-    mounts = [
-        line.split()[4].replace("\\040", " ")
-        for line in Path("/proc/self/mountinfo").read_text().splitlines()
-    ]
-    below = [target for target in mounts if Path(target).is_relative_to(path)]
-    for target in sorted(below, key=len, reverse=True):
-        subprocess.run(["umount", "--lazy", target], check=False, capture_output=True)

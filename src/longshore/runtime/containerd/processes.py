@@ -14,6 +14,7 @@ import grpc
 import msgspec
 from google.protobuf.empty_pb2 import Empty
 
+from longshore.runtime.containerd import bundles
 from longshore.runtime.containerd.api import Containerd
 from longshore.runtime.containerd.generated import task_pb2, tasks_pb2
 from longshore.runtime.interface import RuntimeFailure
@@ -51,7 +52,8 @@ class Processes:
                         "tasks", "Create", request, tasks_pb2.CreateTaskResponse
                     )
             except grpc.aio.AioRpcError as error:
-                there = error.code() == grpc.StatusCode.ALREADY_EXISTS
+                leftover = bundles.in_the_way(error.details() or "")
+                there = error.code() == grpc.StatusCode.ALREADY_EXISTS or leftover
                 if attempt == ATTEMPTS - 1 or not there:
                     raise
             else:
@@ -60,6 +62,8 @@ class Processes:
             if process is not None and process.pid and process.status != task_pb2.UNKNOWN:
                 return
             await self.remove(container_id)
+            if leftover:
+                await bundles.clear(leftover)
 
     async def start(self, container_id: str, exec_id: str = "") -> None:
         """Start it; nothing happens where it was started before."""
