@@ -39,6 +39,7 @@ from longshore.testing.ports import free_ports
 CACHE = Path.home() / ".cache/longshore-benchmarks"
 REGION = "us-east-1"
 START_SECONDS = 60.0
+IDLE_PERCENT = 5.0
 TASK_DEFINITION = {
     "family": "web",
     "requiresCompatibilities": ["FARGATE"],
@@ -128,6 +129,7 @@ def main() -> None:
         ]
         for server in servers:
             prepare(server)
+            settle(server)
         found = {
             (case.operation, server.name): measure(server, case, options, Path(directory))
             for case in CASES
@@ -238,6 +240,14 @@ def prepare(server: Server) -> None:
     }
     boto3.client("ecs", **settings).create_cluster(clusterName="bench")
     boto3.client("ecr", **settings).create_repository(repositoryName="bench")
+
+
+def settle(server: Server) -> None:
+    """Wait until the process is idle: what it does after its start is not the load's."""
+    process = psutil.Process(server.process.pid)
+    deadline = time.monotonic() + START_SECONDS
+    while process.cpu_percent(interval=1.0) > IDLE_PERCENT and time.monotonic() < deadline:
+        pass
 
 
 def measure(server: Server, case: Case, options: argparse.Namespace, directory: Path) -> Figures:

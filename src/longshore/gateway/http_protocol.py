@@ -172,14 +172,40 @@ class LargeBodies:
             del self._of[peer]
 
 
+class Answers:
+    """The responses of one turn of the event loop, which leave together at its end.
+
+    What a write costs is for the most part waking the client up, and clients of many connections
+    are then awake for all but the first (docs/decisions/0098).
+    """
+
+    def __init__(self) -> None:
+        self._ready: list[tuple[asyncio.Transport, bytes]] = []
+
+    def add(self, transport: asyncio.Transport, content: bytes) -> None:
+        if not self._ready:
+            asyncio.get_running_loop().call_soon(self.leave)
+        self._ready.append((transport, content))
+
+    def leave(self) -> None:
+        """Now: to be called before anything else is written to a connection, or it is closed."""
+        ready, self._ready = self._ready, []
+        for transport, content in ready:
+            if not transport.is_closing():
+                transport.write(content)
+
+
 class ApiProtocol(LimitedHttpProtocol):
     """Answers what the application owns; ASGI routes and upgrades take uvicorn's way."""
 
     _api: "ApiCycle | None" = None
 
-    def __init__(self, large_bodies: LargeBodies, *arguments: Any, **settings: Any) -> None:
+    def __init__(
+        self, large_bodies: LargeBodies, answers: Answers, *arguments: Any, **settings: Any
+    ) -> None:
         super().__init__(*arguments, **settings)
         self.large_bodies = large_bodies
+        self.answers = answers
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -218,6 +244,7 @@ class ApiProtocol(LimitedHttpProtocol):
         if not self._api.fits():
             self._begin(self._api)
         elif self.expect_100_continue:
+            self.answers.leave()
             self.transport.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -231,6 +258,18 @@ class ApiProtocol(LimitedHttpProtocol):
             super().on_message_complete()
         elif not self._api.begun:
             self._begin(self._api)
+
+    def send_400_response(self, msg: str) -> None:
+        self.answers.leave()
+        super().send_400_response(msg)
+
+    def handle_websocket_upgrade(self) -> None:
+        self.answers.leave()
+        super().handle_websocket_upgrade()
+
+    def shutdown(self) -> None:
+        self.answers.leave()
+        super().shutdown()
 
     def _begin(self, cycle: "ApiCycle") -> None:
         """Answer now, or after the requests that came before on this connection."""
@@ -364,8 +403,10 @@ class ApiCycle:
         if self.disconnected or transport.is_closing():
             return
         defaults = self._protocol.server_state.default_headers
-        transport.write(encoded(response, defaults, self._request.method, self.keep_alive))
+        content = encoded(response, defaults, self._request.method, self.keep_alive)
+        self._protocol.answers.add(transport, content)
         if not self.keep_alive:
+            self._protocol.answers.leave()
             transport.close()
         self._protocol.on_response_complete()
 

@@ -13,7 +13,7 @@ import uvicorn
 from longshore.base.admission import Admission, Entrance, SecureEntrance, Sweep
 from longshore.base.listening import BACKLOG, listening_socket
 from longshore.gateway.asgi import AsgiApp
-from longshore.gateway.http_protocol import ApiProtocol, LargeBodies
+from longshore.gateway.http_protocol import Answers, ApiProtocol, LargeBodies
 
 IDLE_SECONDS = 75
 """boto3's pools keep connections for long; uvicorn's own 5 s would break them."""
@@ -29,11 +29,12 @@ class Certificate:
 
 
 class Visitors:
-    """What the listeners of one endpoint share: who is connected, and what is in memory."""
+    """What the listeners of one endpoint share: who is connected, and what waits in memory."""
 
     def __init__(self, most: int) -> None:
         self.admission = Admission(most)
         self.large_bodies = LargeBodies()
+        self.answers = Answers()
 
 
 class Listener:
@@ -122,7 +123,7 @@ class Listener:
         return Entrance(self._visitors.admission, lambda: self._protocol(**settings))
 
     def _protocol(self, **settings: Any) -> ApiProtocol:
-        return ApiProtocol(self._visitors.large_bodies, **settings)
+        return ApiProtocol(self._visitors.large_bodies, self._visitors.answers, **settings)
 
     async def stop(self) -> None:
         """Let running requests end, for some seconds, and close."""

@@ -469,6 +469,38 @@ async def test_what_follows_a_connections_last_request_is_not_answered(start: St
     await writer.wait_closed()
 
 
+UNSIGNED = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+EXPECTING = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}"
+ROUTED = b"GET /route HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (UNSIGNED + EXPECTING + UNSIGNED + b"nonsense\r\n\r\n", [400, 100, 400, 400, 400]),
+        (UNSIGNED + UNSIGNED + ROUTED, [400, 400, 203]),
+    ],
+    ids=["100 and 400", "route"],
+)
+async def test_whatever_else_a_connection_is_told_comes_after_the_answers_before_it(
+    start: Start, sent: bytes, statuses: list[int]
+) -> None:
+    async def route(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 203, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    running = await start(routes={"/route": route})
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.installation.port)
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        text = await reader.read()
+    answers = text.split(b"HTTP/1.1 ")[1:]
+    assert [int(part[:3]) for part in answers] == statuses
+    assert not any(b"Bad Request" in part for part in answers[:-1])
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_metrics_say_how_long_requests_took(start: Start) -> None:
     running = await start()
     await running.call("ecs", "describe_clusters")
