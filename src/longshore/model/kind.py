@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import msgspec
@@ -21,3 +22,8 @@ class Kind(Generic[T]):
     name: str
     type: type[T]
     indexes: Mapping[str, Callable[[T], Iterable[str]]] = field(default_factory=dict)
+
+    @cached_property
+    def decoder(self) -> msgspec.json.Decoder[T]:
+        """Reads what the store keeps of a value."""
+        return msgspec.json.Decoder(self.type)

@@ -73,10 +73,9 @@ class Shelf:
         self.modified = 0
         self.indexes: dict[tuple[str, str, str, str], list[str]] | None = None
         """Names by (index, account, region, value); None until someone asks."""
-        self._decoder = msgspec.json.Decoder(kind.type)
 
     def decode(self, key: Key, raw: Raw) -> Record[Any]:
-        return Record(key, raw[0], self._decoder.decode(raw[1]))
+        return Record(key, raw[0], self.kind.decoder.decode(raw[1]))
 
     def record(self, place: Place, partition: Partition, name: str) -> Record[Any] | None:
         entry = partition.entries.get(name)

@@ -196,7 +196,7 @@ class Draft(Layer):
         encoded = _encoder.encode(value)
         # Decoded at once: a value that could not be read again must not get in, and readers see
         # the same (tuples, not lists) before and after a restart.
-        decoded = msgspec.json.decode(encoded, type=kind.type)
+        decoded = kind.decoder.decode(encoded)
         self._encoded[key] = encoded
         self._kinds[kind.name] = kind
         self.stage(key, Record(key, self._began + 1, decoded))

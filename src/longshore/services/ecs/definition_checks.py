@@ -203,12 +203,18 @@ def _check_fargate_container(container: Mapping[str, Any], definition: Mapping[s
 
 
 def compatibilities(definition: Mapping[str, Any]) -> tuple[str, ...]:
-    """The launch types that the definition could be run with."""
+    """The launch types that a definition could be run with that `check_definition` let pass."""
     found = ["EC2"]
     if definition.get("networkMode") != "awsvpc":
         found.append("EXTERNAL")
+    if "FARGATE" in (definition.get("requiresCompatibilities") or ()) or _fits_fargate(definition):
+        found.append("FARGATE")
+    return tuple(found)
+
+
+def _fits_fargate(definition: Mapping[str, Any]) -> bool:
     try:
         check_fargate(definition)
     except AwsError:
-        return tuple(found)
-    return (*found, "FARGATE")
+        return False
+    return True
