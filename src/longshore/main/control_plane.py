@@ -23,6 +23,7 @@ from longshore.gateway.server import Certificate
 from longshore.main.first_start import prepare
 from longshore.main.process import run_until, stopping_at_signals, told_installation
 from longshore.main.services import Offer, open_offer
+from longshore.main.serving import tell_serving
 from longshore.model.kinds import KINDS
 from longshore.services.iam.identity import IamIdentity
 from longshore.services.interface import Identity
@@ -69,6 +70,7 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
         with _short_turns():
             await gateway.start()
         stack.push_async_callback(gateway.stop)
+        tell_serving()
         log.info("the control plane serves", port=installation.port)
         behind = _run_background(surroundings, identity, offer, registry, sessions)
         await run_until(stopping, behind)

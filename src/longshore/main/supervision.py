@@ -28,7 +28,7 @@ def _processes(installation: Installation) -> list[Process]:
     python = [sys.executable, "-m"]
     processes = [
         Process("control-plane", [*python, "longshore.main.control_plane", data_dir]),
-        Process("agent", [*python, "longshore.main.host_agent", data_dir], SMALL),
+        Process("agent", [*python, "longshore.main.host_agent", data_dir], SMALL, waits=True),
     ]
     if installation.runtime == "containerd":
         processes.insert(1, Process("containerd", [*python, "longshore.main.containerd", data_dir]))

@@ -17,10 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from longshore.main.serving import SERVING
+
 RESTART_DELAYS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before the first, second… restart of a process that does not stay up."""
 STEADY_SECONDS = 10.0
 STOP_SECONDS = 8.0
+PATIENCE_SECONDS = 2.0
+"""How long others wait at most for the first process, which they must do without later, too."""
 
 
 class AlreadyRunning(Exception):
@@ -34,6 +38,8 @@ class Process:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    waits: bool = False
+    """Whether its first start waits until the first process serves: both at once take longer."""
     started: float = 0.0
     failures: int = 0
     due: float = 0.0
@@ -50,13 +56,12 @@ class Supervisor:
         self._run_dir = run_dir
         self._log_dir = log_dir
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._serving_read, self._serving_write = os.pipe2(os.O_CLOEXEC)
         self._ending = False
         self._lock: IO[str] | None = None
 
-    def run(
-        self, ready: Callable[[], None] = lambda: None, ended: Callable[[], None] = lambda: None
-    ) -> None:
-        """Supervise until SIGTERM or SIGINT; `ready` is called when all have been started.
+    def run(self, ended: Callable[[], None] = lambda: None) -> None:
+        """Supervise until SIGTERM or SIGINT.
 
         `ended` is called when all have ended, while this still holds the data directory: who waits
         for the supervisor waits for that, too.
@@ -68,8 +73,10 @@ class Supervisor:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for process in self._processes:
             end_process(self._pid_file(process), STOP_SECONDS)
-            self._start(process)
-        ready()
+            if process.waits:
+                process.due = time.monotonic() + PATIENCE_SECONDS
+            else:
+                self._start(process)
         while not self._ending:
             self._wait()
             for process in self._processes:
@@ -104,23 +111,41 @@ class Supervisor:
         if not all(process.noted for process in self._processes):
             due.append(now + RESTART_DELAYS[-1])
         seconds = max(0.0, min(due) - now) if due else 60.0
-        select.select([self._wake_read], [], [], seconds)
+        serving = [self._serving_read] if self._serving_read >= 0 else []
+        found, _, _ = select.select([self._wake_read, *serving], [], [], seconds)
+        if self._serving_read in found:
+            self._stop_waiting()
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_read, 4096)
+
+    def _stop_waiting(self) -> None:
+        """The first process serves, or has ended."""
+        os.close(self._serving_read)
+        self._serving_read = -1
+        for process in self._processes:
+            if process.waits and process.child is None:
+                process.due = 0.0
 
     def _pid_file(self, process: Process) -> Path:
         return self._run_dir / f"{process.name}.pid"
 
     def _start(self, process: Process) -> None:
+        environment = {**os.environ, **process.environment}
+        serving, self._serving_write = self._serving_write, -1
+        if serving >= 0:
+            environment[SERVING] = str(serving)
         with (self._log_dir / f"{process.name}.log").open("ab") as log:
             process.child = subprocess.Popen(
                 process.command,
-                env={**os.environ, **process.environment},
+                env=environment,
+                pass_fds=[serving] if serving >= 0 else [],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+        if serving >= 0:
+            os.close(serving)
         process.started = time.monotonic()
         process.noted = False
         self._note(process)

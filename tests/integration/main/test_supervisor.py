@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -125,3 +126,58 @@ def test_on_a_full_disk_a_process_comes_back_and_is_known_once_there_is_room(sma
 def _children(pid):
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return {int(child) for child in found.split() if identity(int(child)).split()[1:]}
+
+
+WAITING = """
+    import os, sys
+    from pathlib import Path
+    from longshore.main.serving import SERVING
+    from longshore.main import supervisor
+    from longshore.main.supervisor import Process, Supervisor
+    base = Path(sys.argv[1])
+    supervisor.PATIENCE_SECONDS = float(sys.argv[2])
+    serving = (
+        "import os, sys, time; from longshore.main.serving import tell_serving;"
+        f"open({str(base / 'fifo')!r}).read(); tell_serving(); time.sleep(1000)"
+    )
+    waiting = f"import os, time; assert {SERVING!r} not in os.environ; time.sleep(1000)"
+    Supervisor(
+        [
+            Process("one", [sys.executable, "-c", serving]),
+            Process("two", [sys.executable, "-c", waiting], waits=True),
+        ],
+        base / "run",
+        base / "log",
+    ).run()
+"""
+
+
+@contextlib.contextmanager
+def _one_waiting_for_another(base, patience):
+    os.mkfifo(base / "fifo")
+    program = [sys.executable, "-c", textwrap.dedent(WAITING), str(base), str(patience)]
+    process = subprocess.Popen(program)
+    try:
+        yield wait_until(lambda: _pid(base, "one"))
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["serves", "dies"])
+def test_process_that_waits_starts_once_the_first_one_serves_or_has_died(tmp_path, ends):
+    with _one_waiting_for_another(tmp_path, patience=1000) as first:
+        assert not _pid(tmp_path, "two")
+        if ends:
+            os.kill(first, signal.SIGKILL)
+        else:
+            # Opening it for writing waits for the process to have come so far.
+            (tmp_path / "fifo").write_text("")
+        second = wait_until(lambda: _pid(tmp_path, "two"))
+        assert wait_until(lambda: _pid(tmp_path, "one"))
+        assert _pid(tmp_path, "two") == second
+
+
+def test_process_that_waits_does_not_wait_for_ever(tmp_path):
+    with _one_waiting_for_another(tmp_path, patience=0.2):
+        assert wait_until(lambda: _pid(tmp_path, "two"))
