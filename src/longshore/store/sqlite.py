@@ -1,9 +1,9 @@
 """The store in one SQLite file (WAL, `synchronous=FULL`): one process, nothing to install.
 
-Whatever arrived in one tick of the event loop is committed together, with one fsync. The commit
-runs on the loop itself: a thread would cost more than it gives. Nobody else writes the file, so a
-transaction's function runs once, on top of the group that the tick has gathered so far
-(docs/decisions/0081).
+Whatever arrives in turns of the event loop that follow on one another is committed together, with
+one fsync (docs/decisions/0100). The commit runs on the loop itself: a thread would cost more than
+it gives. Nobody else writes the file, so a transaction's function runs once, on top of the group
+that was gathered so far (docs/decisions/0081).
 """
 
 import asyncio
@@ -41,6 +41,8 @@ SETTINGS = (
     "PRAGMA wal_autocheckpoint=4000",
     "PRAGMA busy_timeout=5000",
 )
+GATHERED = 64
+"""Transactions that write: so many are committed at once, though more may come."""
 TRIM_EVERY = 1000
 """Revisions between removals of what history need not keep."""
 
@@ -124,11 +126,19 @@ class SqliteStore(CachedStore):
         return run.future
 
     def _open_group(self) -> Group:
-        """What this tick of the loop has gathered; it is committed at the tick's end."""
+        """What is gathered for the next commit, which comes as soon as nothing more does."""
         if self._group is None:
             self._group = Group(self._cache)
-            asyncio.get_running_loop().call_soon(self._commit)
+            asyncio.get_running_loop().call_soon(self._commit_when_quiet)
         return self._group
+
+    def _commit_when_quiet(self, seen: int = 0) -> None:
+        """Commit, unless this turn of the loop brought more writes: then the next may, too."""
+        gathered = len(self._group.transactions) if self._group is not None else 0
+        if seen < gathered < GATHERED:
+            asyncio.get_running_loop().call_soon(self._commit_when_quiet, gathered)
+        else:
+            self._commit()
 
     def _commit(self) -> None:
         group, self._group = self._group, None
