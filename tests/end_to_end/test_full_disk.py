@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from end_to_end.checks import LAUNCH_TYPES, run_without_interface
 from end_to_end.cloud import Cloud, awslogs
 from end_to_end.kills import kill
 
+from longshore.testing.disks import small_disk
 from longshore.testing.images import busybox_files, make_image, push_image
 from longshore.testing.longshore import RunningLongshore
 from longshore.testing.wait import wait_until
@@ -53,13 +53,11 @@ class Disk:
 
 @pytest.fixture(scope="module")
 def disk():
-    with tempfile.TemporaryDirectory(prefix="longshore-full-") as directory:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", directory]
-        subprocess.run(command, check=True)
-        try:
-            yield Disk(Path(directory))
-        finally:
-            subprocess.run(["umount", "--lazy", directory], check=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="longshore-full-") as directory,
+        small_disk(Path(directory), DISK) as path,
+    ):
+        yield Disk(path)
 
 
 @pytest.fixture(scope="module")

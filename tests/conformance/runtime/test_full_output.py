@@ -1,10 +1,9 @@
 """What a container prints while the disk of its log files has no room."""
 
 import asyncio
-import contextlib
 import os
-import subprocess
 
+from longshore.testing.disks import mount_tmpfs, small_disk
 from longshore.testing.wait import eventually
 
 LINES = 60_000
@@ -12,21 +11,6 @@ SMALL, LARGE = "64k", "8m"
 """Bytes of the disk: less than the lines and all that pipes and shims hold, and more than them."""
 ALL = "".join(f"{number:6}\tharbour\n" for number in range(1, LINES + 1))
 DONE_SECONDS = 20
-
-
-@contextlib.contextmanager
-def small_disk(path):
-    path.mkdir()
-    mount(path, SMALL)
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "--lazy", path], check=True)
-
-
-def mount(path, size, options=""):
-    command = ["mount", "-t", "tmpfs", "-o", f"{options}size={size}", "tmpfs", path]
-    subprocess.run(command, check=True)
 
 
 def printing(lines):
@@ -43,13 +27,13 @@ async def filled(path):
 async def test_output_waits_for_room_and_nothing_of_it_is_lost_or_told_twice(
     real, containerd, tmp_path
 ):
-    with small_disk(tmp_path / "disk") as logs:
+    with small_disk(tmp_path / "disk", SMALL) as logs:
         container_id = await real.start(*printing(LINES), log_directory=logs)
         await filled(logs)
         containerd.kill()
         await asyncio.to_thread(containerd.start)
         assert (await real.state(container_id)).status == "running"
-        mount(logs, LARGE, "remount,")
+        mount_tmpfs(logs, f"remount,size={LARGE}")
         async with asyncio.timeout(DONE_SECONDS):
             assert (await real.runtime.wait(container_id)).code == 0
         await real.runtime.remove_container(container_id)
@@ -57,7 +41,7 @@ async def test_output_waits_for_room_and_nothing_of_it_is_lost_or_told_twice(
 
 
 async def test_container_that_ends_without_room_for_its_last_lines_can_be_removed(real, tmp_path):
-    with small_disk(tmp_path / "disk") as logs:
+    with small_disk(tmp_path / "disk", SMALL) as logs:
         container_id = await real.start(*printing(LINES), log_directory=logs)
         await filled(logs)
         await real.kill(container_id)

@@ -1,7 +1,6 @@
 """An agent whose disk is full: it goes on, and writes down later what it could not."""
 
 import asyncio
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from longshore.agent.outbox import Outbox
 from longshore.agent.records import ContainerRecord, Records, TaskRecord
 from longshore.nodeapi import acs
+from longshore.testing import disks
 from longshore.testing.clock import FakeClock
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/default/0123456789abcdef0123456789abcdef"
@@ -18,14 +18,8 @@ ARN = "arn:aws:ecs:us-east-1:123456789012:task/default/0123456789abcdef012345678
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
-    try:
+    with disks.small_disk(tmp_path / "disk") as disk:
         yield disk
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def fill(disk: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from longshore.blobs import FileBlobs, StorageFull
+from longshore.testing import disks
 from longshore.testing.wait import wait_until
 
 MIB = 1024 * 1024
@@ -91,14 +92,8 @@ async def test_a_cancelled_append_keeps_a_prefix_of_what_was_sent(tmp_path: Path
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], check=True)
-    yield disk
-    subprocess.run(["umount", disk], check=True)
+    with disks.small_disk(tmp_path / "disk", "8m") as disk:
+        yield disk
 
 
 async def test_a_full_disk_refuses_bytes_and_leaves_nothing_half_made(small_disk: Path) -> None:

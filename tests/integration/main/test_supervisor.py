@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from longshore.main.supervisor import identity, running
+from longshore.testing import disks
 from longshore.testing.wait import wait_until
 
 PROGRAM = """
@@ -95,12 +96,8 @@ def test_pid_of_another_process_is_not_taken_for_ours(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 64 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
+    with disks.small_disk(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
 def test_on_a_full_disk_a_process_comes_back_and_is_known_once_there_is_room(small_disk):

@@ -1,8 +1,6 @@
 """A file system without room: nothing of the group is kept, and the store goes on afterwards."""
 
 import asyncio
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,20 +10,13 @@ from conformance.store.kinds import ACCOUNT, OTHER, REGION, THING, Thing
 from longshore.base.clock import SystemClock
 from longshore.store import open_store
 from longshore.store.interface import StoreUnavailable, Transaction
+from longshore.testing import disks
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a file system needs root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
-    try:
+    with disks.small_disk(tmp_path / "disk") as disk:
         yield disk
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
 
 
 async def test_full_disk_fails_the_whole_group_and_keeps_nothing_of_it(small_disk: Path):

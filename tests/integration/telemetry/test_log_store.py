@@ -19,6 +19,7 @@ from longshore.telemetry.interface import (
     Query,
 )
 from longshore.telemetry.logs import open_log_store
+from longshore.testing import disks
 
 
 @pytest.fixture
@@ -98,12 +99,8 @@ async def test_expiry_forgets_the_old_and_keeps_the_figures_right(logs: LogStore
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a file system needs root")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=True)
-    yield tmp_path
-    subprocess.run(["umount", "-l", tmp_path], check=True)
+    with disks.small_disk(tmp_path / "disk") as disk:
+        yield disk
 
 
 async def test_full_disk_is_told_and_keeps_nothing_of_the_batch(small_disk: Path):
