@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from longshore.agent.logs.tail import first_of
 from longshore.agent.records import is_full
 from longshore.base.clock import Clock
 from longshore.base.files import replace_file
 from longshore.base.logs import logger
+from longshore.base.waiting import first_of
 from longshore.model.errors import AwsError
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)

@@ -7,9 +7,9 @@ is lost and no two workers hold the same key.
 import asyncio
 import heapq
 import itertools
-from collections.abc import Coroutine
 
 from longshore.base.clock import Clock
+from longshore.base.waiting import first_of
 from longshore.store.interface import Key
 
 FIRST_RETRY_SECONDS = 0.1
@@ -84,15 +84,4 @@ class WorkQueue:
                 await self._sooner.wait()
                 continue
             seconds = self._later[0][0] - self._clock.monotonic()
-            await _first_of(self._clock.sleep(seconds), self._sooner.wait())
-
-
-async def _first_of(*waits: Coroutine[object, object, object]) -> None:
-    """Return when one of the coroutines has; the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await first_of(self._clock.sleep(seconds), self._sooner.wait())

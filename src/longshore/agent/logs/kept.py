@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from longshore.agent.logs.files import BLOCK, Growth, punch
-from longshore.agent.logs.tail import first_of
 from longshore.base.clock import Clock
+from longshore.base.waiting import first_of
 
 JSON_FILE_BYTES = 20 * 2**20
 """Of each of a container's two files."""

@@ -14,6 +14,7 @@ from longshore.agent.logs.positions import load_position, save_position
 from longshore.agent.logs.streams import LogStream
 from longshore.base.clock import Clock
 from longshore.base.logs import logger
+from longshore.base.waiting import first_of
 
 CHUNK = 2**20
 """Bytes read at once."""
@@ -198,16 +199,3 @@ class Tail:
     async def _news(self, *others: Coroutine[Any, Any, None]) -> None:
         """Wait until there is more, or until there will be no more."""
         await first_of(self._growth.wait(self._path, self._seen), self._ended.wait(), *others)
-
-
-async def first_of(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Return when one of them is done, the others cancelled; raises what that one raised."""
-    tasks = [asyncio.create_task(each) for each in waits]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

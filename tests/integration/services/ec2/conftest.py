@@ -1,14 +1,11 @@
 """EC2 behind a real gateway, called by boto3."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from integration.services.served import Served
 
 from longshore.base.authority import Authority
 from longshore.base.clock import SystemClock
@@ -17,7 +14,7 @@ from longshore.base.installation import Installation
 from longshore.gateway.gateway import Gateway
 from longshore.gateway.server import Certificate
 from longshore.services.ec2 import service
-from longshore.testing.identity import KEY_ID, SECRET, KnownKeys
+from longshore.testing.identity import KnownKeys
 from longshore.testing.memory_store import MemoryStore
 from longshore.testing.ports import free_ports
 from longshore.vpc import create_default_vpc
@@ -25,33 +22,8 @@ from longshore.vpc import create_default_vpc
 ACCOUNT, REGION = "123456789012", "us-east-1"
 
 
-class Ec2:
-    """EC2 with a default VPC; `call` gives a response without its metadata."""
-
-    def __init__(self, installation: Installation, store: MemoryStore, identity: KnownKeys) -> None:
-        self.installation = installation
-        self.store = store
-        self.identity = identity
-        self.client = boto3.client(
-            "ec2",
-            endpoint_url=f"http://127.0.0.1:{installation.port}",
-            region_name=REGION,
-            aws_access_key_id=KEY_ID,
-            aws_secret_access_key=SECRET,
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=20),
-        )
-
-    async def call(self, operation: str, **request: Any) -> Any:
-        answer = await asyncio.to_thread(getattr(self.client, operation), **request)
-        answer.pop("ResponseMetadata")
-        return answer
-
-    async def error(self, operation: str, **request: Any) -> tuple[str, str]:
-        """The code and message that a call fails with."""
-        with pytest.raises(ClientError) as caught:
-            await self.call(operation, **request)
-        error = caught.value.response["Error"]
-        return error["Code"], error["Message"]
+class Ec2(Served):
+    """EC2 with a default VPC."""
 
     async def default_vpc(self) -> str:
         found = await self.call(
@@ -95,7 +67,7 @@ async def ec2(tmp_path: Path) -> AsyncIterator[Ec2]:
         routes={},
     )
     await gateway.start()
-    opened = Ec2(installation, store, identity)
+    opened = Ec2("ec2", installation, store, identity)
     yield opened
     opened.client.close()
     await gateway.stop()
