@@ -103,6 +103,9 @@ class ApiPath:
     def _end(self, exchange: Exchange) -> HttpResponse:
         for step in self.ending:
             step(exchange)
+        # The context leads back here (`authorize`): all of it is free at once, not when the
+        # collector comes.
+        exchange.context = None
         assert exchange.response is not None
         return exchange.response
 

@@ -33,13 +33,13 @@ class Authorise:
         conditions = RequestConditions(exchange)
         resources_of = service.resources.get(name)
         if resources_of is None:
-            self._ask(exchange, service, action, EVERYTHING, conditions)
+            self.ask(exchange, service, action, EVERYTHING, conditions)
             return
         resources = list(resources_of(context, exchange.values))
         for resource in resources or [EVERYTHING]:
-            self._ask(exchange, service, action, resource, conditions)
+            self.ask(exchange, service, action, resource, conditions)
 
-    def _ask(
+    def ask(
         self,
         exchange: Exchange,
         service: Service,
@@ -47,6 +47,7 @@ class Authorise:
         resource: Resource,
         conditions: Conditions,
     ) -> None:
+        """Raise what the service says to a caller who may not."""
         context = exchange.context
         assert context is not None
         policy = service.resource_policy(context.tx, resource.arn) if resource.arn != "*" else None
@@ -58,21 +59,29 @@ class Authorise:
             raise worded(service, error) from None
 
     def asker(self, exchange: Exchange) -> Authorize:
-        """What `context.authorize` is for this request."""
+        """What `context.authorize` is for this request, until it is answered."""
+        return allow_all if self._open else Asker(self, exchange)
 
-        def ask(action: str, resource: str, conditions: Conditions | None = None) -> None:
-            if self._open:
-                return
-            service = exchange.call.service
-            self._ask(
-                exchange,
-                service,
-                action,
-                Resource(arn=resource, conditions=conditions or {}),
-                RequestConditions(exchange),
-            )
 
-        return ask
+class Asker:
+    """Asks about further actions of one request: `services.interface.Authorize`."""
+
+    __slots__ = ("_authorise", "_exchange")
+
+    def __init__(self, authorise: Authorise, exchange: Exchange) -> None:
+        self._authorise = authorise
+        self._exchange = exchange
+
+    def __call__(self, action: str, resource: str, conditions: Conditions | None = None) -> None:
+        exchange = self._exchange
+        asked = Resource(arn=resource, conditions=conditions or {})
+        self._authorise.ask(
+            exchange, exchange.call.service, action, asked, RequestConditions(exchange)
+        )
+
+
+def allow_all(action: str, resource: str, conditions: Conditions | None = None) -> None:
+    """With `auth=open`."""
 
 
 def worded(service: Service, error: AwsError) -> AwsError:
