@@ -1,5 +1,6 @@
 """What a task asks of the instance that it runs on."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from longshore.model.ecs import Document, Task
 
 FARGATE_CPU_OVERCOMMIT = 4
 """A vCPU of a host carries this many vCPUs of Fargate tasks; memory is never promised twice."""
+QUANTITY = re.compile(r"(?P<number>\d{1,12}(\.\d{1,6})?|\.\d{1,6})\s*(?P<unit>[a-z]*)", re.ASCII)
 LEAST_MEMORY = 4
 """MiB: the least that a container can be given ("Container definition parameters")."""
 
@@ -82,16 +84,17 @@ def host_ports(document: Document) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def cpu_units(text: str) -> int:
     """`1024` or `1 vCPU` in CPU units; ValueError where it is neither."""
-    words = str(text).strip().lower()
-    if words.endswith("vcpu"):
-        return round(float(words.removesuffix("vcpu")) * 1024)
-    return int(words)
+    return _quantity(text, {"vcpu": 1024})
 
 
 def mebibytes(text: str) -> int:
     """`512`, `1GB` or `1 GB` in MiB; ValueError where it is neither."""
-    words = str(text).strip().lower()
-    for unit, factor in (("gb", 1024), ("mb", 1)):
-        if words.endswith(unit):
-            return round(float(words.removesuffix(unit)) * factor)
-    return int(words)
+    return _quantity(text, {"gb": 1024, "mb": 1})
+
+
+def _quantity(text: str, units: Mapping[str, int]) -> int:
+    found = QUANTITY.fullmatch(str(text).strip().lower())
+    if found is None or found["unit"] not in {"", *units}:
+        raise ValueError(f"not a quantity: {text!r}")
+    number, unit = found["number"], found["unit"]
+    return round(float(number) * units[unit]) if unit else int(number)

@@ -13,7 +13,7 @@ from longshore.model.ecs import (
     TaskDefinition,
     TaskNetwork,
 )
-from longshore.scheduler.demand import cpu_units, host_ports, mebibytes, task_size
+from longshore.scheduler.demand import host_ports, task_size
 
 FARGATE_STORAGE = 20
 """GiB that a Fargate task has without asking ("Fargate task ephemeral storage")."""
@@ -126,6 +126,3 @@ def _container(
         memory_reservation=str(merged.get("memoryReservation") or ""),
         essential=container.get("essential", True),
     )
-
-
-__all__ = ["Launch", "cpu_units", "mebibytes", "new_task"]

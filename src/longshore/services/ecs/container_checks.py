@@ -66,7 +66,8 @@ def _check_name(container: Document, definition: Document) -> None:
         raise client_error("Container.image contains invalid characters.")
 
 
-def _check_memory(container: Document, definition: Document) -> None:
+def check_memory(container: Document, definition: Document) -> None:
+    """Its limits, which the task's memory stands in for."""
     name = container["name"]
     hard, soft = container.get("memory"), container.get("memoryReservation")
     if hard is None and soft is None and not definition.get("memory"):
@@ -242,7 +243,7 @@ def _check_restart(container: Document, definition: Document) -> None:
 
 CHECKS: tuple[Check, ...] = (
     _check_name,
-    _check_memory,
+    check_memory,
     _check_ports,
     _check_mounts,
     _check_ulimits,

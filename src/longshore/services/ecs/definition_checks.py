@@ -10,6 +10,7 @@ from longshore.scheduler.query import QueryError, parse_query
 from longshore.services.ecs.container_checks import (
     FARGATE_LOG_DRIVERS,
     check_containers,
+    check_memory,
 )
 from longshore.services.ecs.naming import client_error, invalid
 
@@ -100,8 +101,8 @@ def _check_limits(definition: Mapping[str, Any]) -> None:
         for container in containers:
             if (container.get("memory") or 0) > total:
                 raise client_error(
-                    f"Invalid setting for container '{container['name']}'. The container's 'memory'"
-                    " should not be greater than the task's 'memory'."
+                    f"The 'memory' setting for container '{container['name']}' is greater than for "
+                    "the task."
                 )
         if sum(c.get("memoryReservation") or 0 for c in containers) > total:
             raise client_error(
@@ -138,17 +139,34 @@ def check_fargate(definition: Mapping[str, Any]) -> None:
     for name in ("cpu", "memory"):
         if not definition.get(name):
             raise client_error(f"Fargate requires that '{name}' be defined at the task level.")
-    sizes = FARGATE_SIZES.get(cpu_units(definition["cpu"]), frozenset())
-    if mebibytes(definition["memory"]) not in sizes:
-        raise client_error("No Fargate configuration exists for given values.")
+    _check_fargate_size(definition)
+    _check_unsupported(definition)
+    for container in definition["containerDefinitions"]:
+        _check_fargate_container(container, definition)
+
+
+def _check_fargate_size(definition: Mapping[str, Any]) -> None:
+    cpu, memory = cpu_units(definition["cpu"]), mebibytes(definition["memory"])
+    if memory not in FARGATE_SIZES.get(cpu, frozenset()):
+        raise client_error(
+            f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory. See "
+            "the Amazon ECS documentation for the valid values."
+        )
     storage = (definition.get("ephemeralStorage") or {}).get("sizeInGiB")
     if storage is not None and not STORAGE[0] <= storage <= STORAGE[1]:
         raise client_error(
             f"Ephemeral storage must be between {STORAGE[0]} and {STORAGE[1]} GiB on Fargate."
         )
-    _check_unsupported(definition)
+
+
+def check_sizes(definition: Mapping[str, Any], launch_type: str) -> None:
+    """Task and containers fit together, as overrides may have changed them; raises as above."""
+    _check_size(definition)
     for container in definition["containerDefinitions"]:
-        _check_fargate_container(container, definition)
+        check_memory(container, definition)
+    _check_limits(definition)
+    if launch_type == "FARGATE":
+        _check_fargate_size(definition)
 
 
 def _check_unsupported(definition: Mapping[str, Any]) -> None:

@@ -97,7 +97,7 @@ def _launch(
     provider: str = "",
 ) -> Launch:
     overrides = request.get("overrides") or {}
-    check_overrides(overrides, definition)
+    check_overrides(overrides, definition, launch_type)
     check_roles(context, definition, overrides)
     group = request.get("group") or f"family:{definition.family}"
     if group.startswith("service:"):

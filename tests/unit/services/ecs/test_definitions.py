@@ -121,14 +121,17 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (_with(secrets=[{"name": "A", "valueFrom": "b"}]), "'executionRoleArn'"),
     (_with(logConfiguration={"logDriver": "awslogs"}), "requires options: awslogs-group"),
     (_with(restartPolicy={"enabled": True, "restartAttemptPeriod": 5}), "between 60 and 1800"),
-    (FARGATE | {"memory": "8192"}, "No Fargate configuration exists for given values."),
+    (FARGATE | {"memory": "8192"}, "No Fargate configuration exists for given values: 256 CPU, 8"),
     (FARGATE | {"networkMode": "bridge"}, "Fargate only supports network mode"),
     (FARGATE | {"cpu": ""}, "Fargate requires that 'cpu' be defined at the task level."),
     (FARGATE | {"cpu": "many"}, "Invalid 'cpu' setting for task."),
+    (FARGATE | {"cpu": "inf vCPU"}, "Invalid 'cpu' setting for task."),
+    (FARGATE | {"cpu": "1_024"}, "Invalid 'cpu' setting for task."),
+    (FARGATE | {"memory": "1 TB"}, "Invalid 'memory' setting for task."),
     (FARGATE | {"requiresCompatibilities": ["MOON"]}, "Invalid requires compatibility"),
     (
         FARGATE | {"containerDefinitions": [CONTAINER | {"memory": 1024}]},
-        "should not be greater than the task's 'memory'",
+        "setting for container 'web' is greater than for the task",
     ),
     (
         FARGATE | {"containerDefinitions": [CONTAINER | {"privileged": True}]},
@@ -156,6 +159,34 @@ async def test_bad_definition_is_refused_in_words(
         await ecs("RegisterTaskDefinition", **definition)
     assert error.value.code in {"ClientException", "InvalidParameterException"}
     assert words in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"cpu": "many"}, "Invalid 'cpu' setting for task."),
+        ({"memory": "nan GB"}, "Invalid 'memory' setting for task."),
+        ({"cpu": "512"}, "No Fargate configuration exists for given values: 512 CPU, 512 memory."),
+        ({"ephemeralStorage": {"sizeInGiB": 9}}, "must be between 21 and 200 GiB"),
+        ({"containerOverrides": [{"name": "web", "memory": 1}]}, "greater than or equal to 6"),
+        ({"containerOverrides": [{"name": "web", "cpu": -1}]}, "'cpu' must not be negative"),
+        (
+            {"containerOverrides": [{"name": "web", "memory": 513}]},
+            "The 'memory' setting for container 'web' is greater than for the task.",
+        ),
+        ({"containerOverrides": [{"name": "db"}]}, "is not a container in the TaskDefinition"),
+    ],
+)
+async def test_overrides_that_no_definition_could_have_are_refused_and_run_nothing(
+    ecs: Any, overrides: dict[str, Any], words: str
+) -> None:
+    await ecs("CreateCluster")
+    await ecs("RegisterTaskDefinition", **FARGATE)
+    with pytest.raises(AwsError) as error:
+        await ecs("RunTask", taskDefinition="web", launchType="FARGATE", overrides=overrides)
+    assert error.value.code == "InvalidParameterException"
+    assert words in error.value.message
+    assert (await ecs("ListTasks"))["taskArns"] == []
 
 
 async def test_dependency_cycle_is_refused(ecs: Any) -> None:
