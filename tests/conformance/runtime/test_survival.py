@@ -1,6 +1,7 @@
 """kill -9 of containerd at any time, adoption, and what is left behind: nothing."""
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -77,6 +78,27 @@ async def test_directory_of_a_bundle_that_was_left_is_no_obstacle(real, containe
         await real.runtime.remove_sandbox(sandbox_id)
     assert not any(directory.exists() for directory in left)
     assert traces(containerd, sandbox_id, container_id) == []
+
+
+@under_runc
+async def test_container_that_runc_alone_knows_is_no_obstacle(real, containerd):
+    """As a shim leaves it that was killed while it made one; its process is ended, no other."""
+    container_id, other = real.new_id(), await asyncio.create_subprocess_exec("sleep", "100")
+    waiting = await asyncio.create_subprocess_exec("sleep", "100")
+    left = Path("/run/containerd/runc") / daemon.namespace(containerd.installation)
+    fields = Path(f"/proc/{waiting.pid}/stat").read_text().rpartition(")")[2].split()
+    for pid, start in ((other.pid, 1), (waiting.pid, int(fields[19]))):
+        (left / container_id).mkdir(parents=True)
+        state = {"init_process_pid": pid, "init_process_start": start}
+        (left / container_id / "state.json").write_text(json.dumps(state))
+        await real.start("/bin/sleep", "100", id=container_id)
+        await real.runtime.signal(container_id, signal.SIGKILL)
+        await real.runtime.wait(container_id)
+        await real.runtime.remove_container(container_id)
+    assert await waiting.wait() == -signal.SIGKILL
+    assert other.returncode is None
+    other.kill()
+    await other.wait()
 
 
 async def test_wait_goes_on_through_the_death_of_containerd(real, containerd):

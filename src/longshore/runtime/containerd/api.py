@@ -62,6 +62,7 @@ class Containerd:
             ("grpc.default_authority", "localhost"),
         ]
         self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=options)
+        self.namespace = namespace
         self._metadata = (("containerd-namespace", namespace),)
         self._clearing = asyncio.Lock()
 

@@ -1,14 +1,22 @@
-"""Directories of containers' bundles that a killed containerd left, or could not take away."""
+"""What a killed containerd or shim left of a container that nobody knows any more."""
 
 import asyncio
+import contextlib
+import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 IN_THE_WAY = re.compile(
     r"mkdir (?P<directory>/.+/io\.containerd\.runtime\.v2\.task/[^/]+/[^/]+): file exists"
 )
+KNOWN = re.compile("container with given ID already exists")
+"""runc's words for a state directory of the container."""
+RUNC_STATE = Path("/run/containerd/runc")
+"""containerd's shims have runc keep its state here, by namespace."""
 LOOK_SECONDS = 0.05
 SETTLE_SECONDS = 2.0
 """How long a creation that was given up may take to undo what it made."""
@@ -18,6 +26,24 @@ def in_the_way(reason: str) -> Path | None:
     """The directory that containerd names where it cannot make a bundle for one that is there."""
     found = IN_THE_WAY.search(reason)
     return Path(found["directory"]) if found else None
+
+
+def is_known_to_runc(reason: str) -> bool:
+    """Whether runc says that it has the container already."""
+    return KNOWN.search(reason) is not None
+
+
+def forget_in_runc(namespace: str, container_id: str) -> None:
+    """Take away runc's state of a container, and the process that it names."""
+    state = RUNC_STATE / namespace / container_id
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        found = json.loads((state / "state.json").read_text())
+        pid = int(found["init_process_pid"])
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # Its start tells it from another process that has the number now.
+        if int(fields[19]) == found["init_process_start"]:
+            os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(state, ignore_errors=True)
 
 
 async def clear(bundle: Path) -> None:

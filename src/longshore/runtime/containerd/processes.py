@@ -52,8 +52,9 @@ class Processes:
                         "tasks", "Create", request, tasks_pb2.CreateTaskResponse
                     )
             except grpc.aio.AioRpcError as error:
-                leftover = bundles.in_the_way(error.details() or "")
-                there = error.code() == grpc.StatusCode.ALREADY_EXISTS or leftover
+                reason = error.details() or ""
+                leftover, known = bundles.in_the_way(reason), bundles.is_known_to_runc(reason)
+                there = error.code() == grpc.StatusCode.ALREADY_EXISTS or leftover or known
                 if attempt == ATTEMPTS - 1 or not there:
                     raise
             else:
@@ -64,6 +65,8 @@ class Processes:
             await self.remove(container_id)
             if leftover:
                 await bundles.clear(leftover)
+            if known:
+                bundles.forget_in_runc(self._containerd.namespace, container_id)
 
     async def start(self, container_id: str, exec_id: str = "") -> None:
         """Start it; nothing happens where it was started before."""
