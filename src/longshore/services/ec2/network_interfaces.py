@@ -167,9 +167,10 @@ def create_network_interface(
     for name in ("SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv6AddressCount"):
         if request.get(name):
             raise not_implemented("ec2", f"CreateNetworkInterface with {name}")
-    chosen = [a["PrivateIpAddress"] for a in request.get("PrivateIpAddresses") or ()]
-    if len(chosen) > 1:
+    specified = request.get("PrivateIpAddresses") or ()
+    if len(specified) > 1:
         raise not_implemented("ec2", "CreateNetworkInterface with several addresses")
+    chosen = [each["PrivateIpAddress"] for each in specified if each.get("PrivateIpAddress")]
     eni = once(context, request, NETWORK_INTERFACE, lambda: _make(context, request, chosen))
     return {"NetworkInterface": interface_item(context, eni)}
 

@@ -154,7 +154,7 @@ def _describe_anew(context: Context, request: Any, *, egress: bool) -> Response:
     """Change the descriptions of rules that are named by id or by what they say."""
     group = find_group(context, request)
     texts = {
-        _rule(group, given["SecurityGroupRuleId"], egress).id: given.get("Description", "")
+        _rule(group, given.get("SecurityGroupRuleId", ""), egress).id: given.get("Description", "")
         for given in request.get("SecurityGroupRuleDescriptions") or ()
     }
     if not texts:

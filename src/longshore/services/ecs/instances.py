@@ -128,10 +128,14 @@ def _ec2_instance_id(request: Mapping[str, Any], instance_id: str) -> str:
 
 
 def _sizes(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    found = {resource["name"]: resource for resource in resources}
+    found = {resource.get("name"): resource for resource in resources}
 
     def ports(name: str) -> tuple[int, ...]:
-        return tuple(int(port) for port in found.get(name, {}).get("stringSetValue") or ())
+        given = found.get(name, {}).get("stringSetValue") or ()
+        try:
+            return tuple(int(port) for port in given)
+        except ValueError as error:
+            raise client_error(f"The resource {name} is not a set of ports.") from error
 
     return {
         "cpu": int(found.get("CPU", {}).get("integerValue") or 0),

@@ -124,6 +124,21 @@ async def test_eni_has_an_address_of_its_subnet_and_holds_its_group(ec2: "Ec2") 
     assert shown["AvailableIpAddressCount"] == 11
 
 
+async def test_eni_whose_specification_has_no_address_gets_one(ec2: "Ec2") -> None:
+    subnet = await ec2.subnet(await ec2.vpc())
+    eni = await ec2.eni(subnet, PrivateIpAddresses=[{"Primary": True}])
+    assert eni["PrivateIpAddress"].startswith("10.0.1.")
+
+
+async def test_description_of_no_rule_is_refused(ec2: "Ec2") -> None:
+    code, _ = await ec2.error(
+        "update_security_group_rule_descriptions_ingress",
+        GroupId=await ec2.group(await ec2.vpc()),
+        SecurityGroupRuleDescriptions=[{"Description": "of none"}],
+    )
+    assert code == "InvalidSecurityGroupRuleId.NotFound"
+
+
 async def test_subnet_gives_each_address_once_and_then_says_that_it_is_full(ec2: "Ec2") -> None:
     subnet = await ec2.subnet(await ec2.vpc(), "10.0.1.0/28")
     given = {(await ec2.eni(subnet))["PrivateIpAddress"] for _ in range(11)}

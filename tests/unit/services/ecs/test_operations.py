@@ -267,6 +267,17 @@ def _host_user(account: str = ACCOUNT) -> Principal:
     )
 
 
+async def test_resources_of_an_instance_without_a_name_count_for_nothing_and_ports_are_numbers(
+    ecs: Any,
+) -> None:
+    await ecs("CreateCluster")
+    nameless = {"type": "DOUBLE", "doubleValue": 1.0}
+    assert await ecs("RegisterContainerInstance", totalResources=[nameless])
+    ports = {"name": "PORTS", "type": "STRINGSET", "stringSetValue": ["many"]}
+    with pytest.raises(AwsError, match="not a set of ports"):
+        await ecs("RegisterContainerInstance", totalResources=[ports])
+
+
 async def test_other_accounts_cannot_enrol_a_host(ecs: Any) -> None:
     ecs.installation = type(ecs.installation)(data_dir=ecs.installation.data_dir, account="1" * 12)
     ecs.principal = _host_user()
