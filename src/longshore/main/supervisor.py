@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from longshore.base.processes import start_ticks
 from longshore.main.serving import SERVING
 
 RESTART_DELAYS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -191,15 +192,7 @@ class Supervisor:
 
 def identity(pid: int) -> str:
     """`<pid> <start time in clock ticks since boot>`: a pid that cannot be mistaken later."""
-    return f"{pid} {_start_ticks(pid)}"
-
-
-def _start_ticks(pid: int) -> str:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
+    return f"{pid} {start_ticks(pid) or ''}"
 
 
 def running(pid_file: Path) -> int | None:
@@ -208,8 +201,8 @@ def running(pid_file: Path) -> int | None:
         pid, _, ticks = pid_file.read_text().strip().partition(" ")
     except FileNotFoundError:
         return None
-    found = _start_ticks(int(pid)) if pid.isdigit() else ""
-    return int(pid) if found and ticks in {"", found} else None
+    found = start_ticks(int(pid)) if pid.isdigit() else None
+    return int(pid) if found is not None and ticks in {"", str(found)} else None
 
 
 def end_process(pid_file: Path, seconds: float) -> None:

@@ -10,6 +10,8 @@ from longshore.model.ecs import Document, Task
 FARGATE_CPU_OVERCOMMIT = 4
 """A vCPU of a host carries this many vCPUs of Fargate tasks; memory is never promised twice."""
 QUANTITY = re.compile(r"(?P<number>\d{1,12}(\.\d{1,6})?|\.\d{1,6})\s*(?P<unit>[a-z]*)", re.ASCII)
+OVERRIDABLE = ("cpu", "memory", "ephemeralStorage", "taskRoleArn", "executionRoleArn")
+"""What overrides may change of a task as a whole (`TaskOverride`)."""
 LEAST_MEMORY = 4
 """MiB: the least that a container can be given ("Container definition parameters")."""
 
@@ -48,15 +50,18 @@ def weighed_cpu(cpu: int, launch_type: str) -> int:
     return -(-cpu // FARGATE_CPU_OVERCOMMIT) if launch_type == "FARGATE" else cpu
 
 
-def task_size(document: Document, overrides: Mapping[str, Any]) -> tuple[int, int]:
+def overridden(document: Document, overrides: Document) -> Document:
+    """A definition as a task of it has it: what is not overridden stays as it was."""
+    changed = {o.get("name"): o for o in overrides.get("containerOverrides") or ()}
+    task = {name: overrides[name] for name in OVERRIDABLE if overrides.get(name)}
+    containers = [{**c, **changed.get(c["name"], {})} for c in document["containerDefinitions"]]
+    return {**document, **task, "containerDefinitions": containers}
+
+
+def task_size(document: Document) -> tuple[int, int]:
     """CPU units and MiB of a task: its own where stated, else its containers' together."""
-    changed = {o.get("name"): o for o in overrides.get("containerOverrides", ())}
-    cpu = overrides.get("cpu") or document.get("cpu")
-    memory = overrides.get("memory") or document.get("memory")
-    containers = [
-        {**container, **changed.get(container["name"], {})}
-        for container in document["containerDefinitions"]
-    ]
+    cpu, memory = document.get("cpu"), document.get("memory")
+    containers = document["containerDefinitions"]
     return (
         cpu_units(cpu) if cpu else sum(c.get("cpu") or 0 for c in containers),
         mebibytes(memory) if memory else sum(map(_container_memory, containers)),

@@ -13,7 +13,7 @@ from longshore.model.ecs import (
     TaskDefinition,
     TaskNetwork,
 )
-from longshore.scheduler.demand import host_ports, task_size
+from longshore.scheduler.demand import host_ports, overridden, task_size
 
 FARGATE_STORAGE = 20
 """GiB that a Fargate task has without asking ("Fargate task ephemeral storage")."""
@@ -44,10 +44,10 @@ def new_task(
     launch: Launch, definition: TaskDefinition, ids: Ids, now: float, instance_arn: str = ""
 ) -> Task:
     """The record of a task that is to run; `instance_arn` where its place is chosen already."""
-    document, overrides = definition.document, launch.overrides
+    document = overridden(definition.document, launch.overrides)
     task_id = ids.hex(32)
     arn_head = launch.cluster_arn.replace(":cluster/", ":task/")
-    cpu, memory = task_size(document, overrides)
+    cpu, memory = task_size(document)
     tcp, udp = host_ports(document)
     fargate = launch.launch_type == "FARGATE"
     mode = document.get("networkMode") or "bridge"
@@ -73,21 +73,19 @@ def new_task(
         capacity_provider=launch.capacity_provider,
         platform_version=_platform(launch.platform_version) if fargate else "",
         platform_family="Linux" if fargate else "",
-        overrides=overrides,
+        overrides=launch.overrides,
         network=launch.network,
         constraints=(*launch.constraints, *document.get("placementConstraints", ())),
         instance_arn=instance_arn,
-        task_role_arn=overrides.get("taskRoleArn") or document.get("taskRoleArn") or "",
-        execution_role_arn=overrides.get("executionRoleArn")
-        or document.get("executionRoleArn")
-        or "",
+        task_role_arn=document.get("taskRoleArn") or "",
+        execution_role_arn=document.get("executionRoleArn") or "",
         task_credentials_id=ids.uuid(),
         execution_credentials_id=ids.uuid(),
-        ephemeral_storage=_storage(document, overrides) if fargate else 0,
+        ephemeral_storage=_storage(document) if fargate else 0,
         execute_command=launch.execute_command,
         tags=launch.tags,
         containers=tuple(
-            _container(arn_head, task_id, ids, container, overrides)
+            _container(arn_head, task_id, ids, container)
             for container in document["containerDefinitions"]
         ),
         last_status="PROVISIONING" if mode == "awsvpc" else "PENDING",
@@ -98,31 +96,22 @@ def _platform(version: str) -> str:
     return PLATFORM_VERSION if version in {"", "LATEST"} else version
 
 
-def _storage(document: Document, overrides: Mapping[str, Any]) -> int:
-    stated = overrides.get("ephemeralStorage") or document.get("ephemeralStorage") or {}
+def _storage(document: Document) -> int:
+    stated = document.get("ephemeralStorage") or {}
     return int(stated.get("sizeInGiB") or FARGATE_STORAGE)
 
 
 def _container(
-    arn_head: str,
-    task_id: str,
-    ids: Ids,
-    container: Mapping[str, Any],
-    overrides: Mapping[str, Any],
+    arn_head: str, task_id: str, ids: Ids, container: Mapping[str, Any]
 ) -> ContainerStatus:
-    changed: Mapping[str, Any] = next(
-        (o for o in overrides.get("containerOverrides", ()) if o.get("name") == container["name"]),
-        {},
-    )
-    merged = {**container, **changed}
     container_id = ids.uuid()
     head = arn_head.replace(":task/", ":container/")
     return ContainerStatus(
         id=f"{head}/{task_id}/{container_id}",
         name=container["name"],
         image=container["image"],
-        cpu=str(merged.get("cpu") or 0),
-        memory=str(merged.get("memory") or ""),
-        memory_reservation=str(merged.get("memoryReservation") or ""),
+        cpu=str(container.get("cpu") or 0),
+        memory=str(container.get("memory") or ""),
+        memory_reservation=str(container.get("memoryReservation") or ""),
         essential=container.get("essential", True),
     )

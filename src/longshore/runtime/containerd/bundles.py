@@ -10,13 +10,15 @@ import signal
 import subprocess
 from pathlib import Path
 
+from longshore.base.processes import start_ticks
+
 IN_THE_WAY = re.compile(
     r"mkdir (?P<directory>/.+/io\.containerd\.runtime\.v2\.task/[^/]+/[^/]+): file exists"
 )
 KNOWN = re.compile("container with given ID already exists")
 """runc's words for a state directory of the container."""
-RUNC_STATE = Path("/run/containerd/runc")
-"""containerd's shims have runc keep its state here, by namespace."""
+RUNTIME_STATES = Path("/run/containerd")
+"""containerd's shims have their runtimes keep their states here: `<runtime>/<namespace>/<id>`."""
 LOOK_SECONDS = 0.05
 SETTLE_SECONDS = 2.0
 """How long a creation that was given up may take to undo what it made."""
@@ -35,13 +37,12 @@ def is_known_to_runc(reason: str) -> bool:
 
 def forget_in_runc(namespace: str, container_id: str) -> None:
     """Take away runc's state of a container, and the process that it names."""
-    state = RUNC_STATE / namespace / container_id
+    state = RUNTIME_STATES / "runc" / namespace / container_id
     with contextlib.suppress(OSError, ValueError, KeyError):
         found = json.loads((state / "state.json").read_text())
         pid = int(found["init_process_pid"])
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         # Its start tells it from another process that has the number now.
-        if int(fields[19]) == found["init_process_start"]:
+        if start_ticks(pid) == found["init_process_start"]:
             os.kill(pid, signal.SIGKILL)
     shutil.rmtree(state, ignore_errors=True)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from longshore.base.files import have_file
 from longshore.base.installation import Installation
-from longshore.runtime.containerd.bundles import unmount_below
+from longshore.runtime.containerd.bundles import RUNTIME_STATES, unmount_below
 from longshore.runtime.containerd.cgroups import Cgroups
 
 PLUGINS_LEFT_OUT = (
@@ -117,7 +117,7 @@ def destroy(installation: Installation) -> None:
     unmount_below(installation.data_dir)
     shutil.rmtree(installation.run_dir / "containerd", ignore_errors=True)
     for runtime in ("runc", "runsc"):
-        state = Path("/run/containerd") / runtime / namespace(installation)
+        state = RUNTIME_STATES / runtime / namespace(installation)
         unmount_below(state)
         shutil.rmtree(state, ignore_errors=True)
     home = directory(installation)

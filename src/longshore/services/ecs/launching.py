@@ -6,6 +6,7 @@ from typing import Any
 from longshore.model.ec2 import SECURITY_GROUP, SUBNET
 from longshore.model.ecs import Cluster, Document, Tags, TaskDefinition, TaskNetwork
 from longshore.model.errors import AwsError
+from longshore.scheduler.demand import overridden
 from longshore.services.ecs.definition_checks import check_expression, check_sizes
 from longshore.services.ecs.naming import client_error, invalid
 from longshore.services.ecs.roles import check_trust, pass_role
@@ -17,8 +18,6 @@ MOST_SUBNETS = 16
 MOST_GROUPS = 5
 PLATFORMS = frozenset({"LATEST", "1.4.0", "1.3.0"})
 STRATEGIES = {"random", "spread", "binpack"}
-SIZES = ("cpu", "memory", "ephemeralStorage")
-"""What overrides may change of the task as a whole, besides its roles."""
 
 
 def launch_type_of(request: Mapping[str, Any], cluster: Cluster) -> tuple[str, str]:
@@ -101,6 +100,8 @@ def _check_network(context: Context, subnets: Sequence[str], groups: Sequence[st
 
 def check_overrides(overrides: Document, definition: TaskDefinition, launch_type: str) -> None:
     """Overrides name containers of the definition, and leave sizes that it could have had."""
+    if not overrides:
+        return
     names = {c["name"] for c in definition.document["containerDefinitions"]}
     for override in overrides.get("containerOverrides") or ():
         if not override.get("name"):
@@ -111,17 +112,10 @@ def check_overrides(overrides: Document, definition: TaskDefinition, launch_type
                 "TaskDefinition."
             )
     try:
-        check_sizes(_overridden(definition.document, overrides), launch_type)
+        check_sizes(overridden(definition.document, overrides), launch_type)
     except AwsError as error:
         # RunTask's own code for what RegisterTaskDefinition says in the same words.
         raise invalid(error.message) from None
-
-
-def _overridden(document: Document, overrides: Document) -> Document:
-    changed = {o["name"]: o for o in overrides.get("containerOverrides") or ()}
-    task = {name: overrides[name] for name in SIZES if overrides.get(name)}
-    containers = [{**c, **changed.get(c["name"], {})} for c in document["containerDefinitions"]]
-    return {**document, **task, "containerDefinitions": containers}
 
 
 def check_roles(context: Context, definition: TaskDefinition, overrides: Document) -> None:
