@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.runtime.containerd.pulling import chain_id, normalised, pull_failure
+from longshore.runtime.containerd.pulling import UNREACHABLE, chain_id, normalised, pull_failure
 from longshore.runtime.containerd.spec import (
     ALL_CAPABILITIES,
     INIT,
@@ -146,9 +146,15 @@ def test_reference_has_dockers_defaults(given, whole):
 
 
 def test_missing_image_is_told_in_the_words_of_ecs():
-    code, message = pull_failure("host/a:b", "host/a:b: not found")
+    code, message = pull_failure("host/a:b", "failed to resolve image: host/a:b: not found")
     assert code == "CannotPullContainerError"
     assert message.endswith("failed to resolve ref host/a:b: host/a:b: not found")
+
+
+def test_failure_is_told_as_it_is_whatever_digits_its_digests_have():
+    details = "failed to write layer-sha256:7404aa0500 : no space left on device"
+    assert pull_failure("host/a:b", details)[1].endswith(details)
+    assert not UNREACHABLE.search(details)
 
 
 def test_snapshot_of_one_layer_has_the_layers_name():

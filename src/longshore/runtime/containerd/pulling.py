@@ -23,7 +23,7 @@ from longshore.runtime.interface import (
 PULL_SECONDS = 3600.0
 UNREACHABLE = re.compile(
     r"connection refused|connection reset|\bEOF\b|i/o timeout|TLS handshake timeout|broken pipe"
-    r"|server closed idle connection|50[0234] "
+    r"|server closed idle connection|: 50[0234] "
 )
 """What Go's HTTP client says of a server that went away, or that cannot answer now."""
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -85,7 +85,7 @@ async def pull(
 
 def pull_failure(name: str, details: str) -> tuple[str, str]:
     """Code and message for what containerd said of a failed pull."""
-    if re.search(r"not found|manifest unknown|NAME_UNKNOWN|404", details):
+    if details == f"failed to resolve image: {name}: not found":
         return (
             "CannotPullContainerError",
             f"pull image manifest has been retried 1 time(s): failed to resolve ref {name}: "
