@@ -1,8 +1,9 @@
 """containerd's gRPC API, as far as Longshore calls it."""
 
 import asyncio
+import contextlib
 import re
-import shutil
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,9 +37,8 @@ KEPT = {"containerd.io/gc.root": "longshore"}
 """Labels of what containerd's garbage collector leaves alone: a container's snapshot comes before
 the container's record, which alone would hold it."""
 SNAPSHOTTER = "overlayfs"
-LEFTOVER = re.compile(
-    r"failed to rename: rename \S+ (?P<directory>\S+\.overlayfs/snapshots/\d+): file exists"
-)
+LEFTOVER = re.compile(r"failed to rename: rename \S+ \S+\.overlayfs/snapshots/\d+: file exists")
+"""What containerd says where the directory of a new snapshot's number is there already."""
 FINAL = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -64,7 +64,6 @@ class Containerd:
         self._channel = grpc.aio.insecure_channel(f"unix://{socket}", options=options)
         self.namespace = namespace
         self._metadata = (("containerd-namespace", namespace),)
-        self._clearing = asyncio.Lock()
 
     async def call(
         self,
@@ -152,22 +151,27 @@ class Containerd:
 
     async def _past_leftovers(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make a snapshot. A containerd that was killed before it had noted a new one leaves its
-        directory, and gives its number again: no other snapshot will ever have it."""
-        try:
-            return await call()
-        except grpc.aio.AioRpcError as error:
-            if not LEFTOVER.search(error.details() or ""):
-                raise
-        async with self._clearing:
-            while True:
-                try:
-                    return await call()
-                except grpc.aio.AioRpcError as error:
-                    found = LEFTOVER.search(error.details() or "")
-                    if found is None:
-                        raise
-                # As long as it is there, nobody else can have made one of this number.
-                await asyncio.to_thread(shutil.rmtree, found["directory"])
+        directory, gives its number again, and refuses: with that it has removed the directory.
+        """
+        while True:
+            try:
+                return await call()
+            except grpc.aio.AioRpcError as error:
+                if not LEFTOVER.search(error.details() or ""):
+                    raise
+            await self._use_up_number()
+
+    async def _use_up_number(self) -> None:
+        """Give a number to a snapshot that nobody needs.
+
+        containerd's clean-up lists directories without a snapshot under its lock and removes them
+        without it: it may yet remove that of the next snapshot, where its number was a leftover's.
+        """
+        key = f"leftover-{secrets.token_hex(8)}"
+        request = snapshots_pb2.PrepareSnapshotRequest(snapshotter=SNAPSHOTTER, key=key)
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await self.call("snapshots", "Prepare", request, snapshots_pb2.PrepareSnapshotResponse)
+            await self.remove_snapshot(SNAPSHOTTER, key)
 
     async def mounts(self, snapshotter: str, key: str) -> list[Any]:
         """The mounts that make up a snapshot."""
