@@ -85,6 +85,8 @@ def _add_given(request: Any, simulation: Simulation) -> None:
     if "ResourcePolicy" in request:
         simulation.resource = _read(request["ResourcePolicy"], Kind.RESOURCE)
     for entry in request.get("ContextEntries", ()):
+        if not entry.get("ContextKeyName"):
+            raise invalid_input("Each context entry must have a ContextKeyName.")
         values = list(entry.get("ContextKeyValues", ()))
         simulation.conditions[entry["ContextKeyName"]] = values
 
