@@ -9,7 +9,7 @@ import pytest
 from end_to_end.checks import LAUNCH_TYPES, run_without_interface
 from end_to_end.cloud import awslogs
 from end_to_end.kills import outage
-from end_to_end.shells import fetch, machine_reads, shell_image
+from end_to_end.shells import ANSWER_SECONDS, fetch, machine_reads, shell_image
 
 from longshore.testing.wait import wait_until
 
@@ -43,7 +43,7 @@ class Server:
     port: int
 
     def answers(self):
-        return machine_reads(self.address, self.port)
+        return machine_reads(self.address, self.port, ANSWER_SECONDS)
 
     def run(self, script):
         return fetch(f"http://{self.address}:{self.port}/cgi-bin/run", script)

@@ -1,7 +1,7 @@
 """A runtime with one sandbox, and the containers that a test starts in it."""
 
 import contextlib
-import itertools
+import secrets
 import signal
 from pathlib import Path
 
@@ -16,8 +16,6 @@ under_runc = pytest.mark.parametrize("real", ["runc"], indirect=True)
 under_gvisor = pytest.mark.parametrize("real", ["gvisor"], indirect=True)
 """Of tests of what only one isolation has."""
 
-_numbers = itertools.count()
-
 
 class Box:
     """`isolation` is `runc`, `gvisor` or `simulated`."""
@@ -31,7 +29,8 @@ class Box:
         self.made = []
 
     def new_id(self, kind="container"):
-        return f"{kind}-{next(_numbers)}"
+        """One that no other test, worker or broken-off run has."""
+        return f"{kind}-{secrets.token_hex(8)}"
 
     def spec(self, *arguments, **further):
         container_id = further.pop("id", None) or self.new_id()

@@ -3,13 +3,16 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 from pathlib import Path
 
 import pytest
 from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_runc
 
+from longshore.base.processes import start_ticks
 from longshore.runtime.containerd import daemon
+from longshore.runtime.containerd.bundles import RUNTIME_STATES
 from longshore.runtime.containerd.runtime import ContainerdRuntime
 from longshore.runtime.interface import RuntimeFailure, SandboxSpec
 from longshore.testing.containerd import running_containerd
@@ -34,11 +37,17 @@ def traces(containerd, *names):
     return found
 
 
+def seconds_of_sleep():
+    """A time that names the process which sleeps so long."""
+    return str(10**9 + secrets.randbelow(10**9))
+
+
 async def test_removed_task_leaves_no_process_mount_or_cgroup(real, containerd):
+    long = seconds_of_sleep()
     async with real.sandbox() as box:
-        container_id = await box.start("/bin/sh", "-c", "sleep 9876 & sleep 9876", init=True)
-        assert traces(containerd, box.id, container_id, "9876")
-    assert traces(containerd, box.id, container_id, "9876") == []
+        container_id = await box.start("/bin/sh", "-c", f"sleep {long} & sleep {long}", init=True)
+        assert traces(containerd, box.id, container_id, long)
+    assert traces(containerd, box.id, container_id, long) == []
 
 
 async def test_containers_outlive_the_runtime_and_are_adopted_by_a_new_one(real, containerd):
@@ -60,7 +69,7 @@ async def test_directory_of_a_snapshot_that_was_never_noted_is_no_obstacle(real,
     newest = max(int(path.name) for path in snapshots.iterdir() if path.name.isdigit())
     for number in range(newest + 1, newest + 20):
         (snapshots / str(number) / "fs").mkdir(parents=True)
-    assert (await real.output("echo made"))[0] == "made"
+    assert (await real.output("touch /made && echo made"))[0] == "made"
 
 
 @pytest.mark.parametrize("name", ["{}", ".{}"], ids=["not known", "half deleted"])
@@ -85,9 +94,8 @@ async def test_container_that_runc_alone_knows_is_no_obstacle(real, containerd):
     """As a shim leaves it that was killed while it made one; its process is ended, no other."""
     container_id, other = real.new_id(), await asyncio.create_subprocess_exec("sleep", "100")
     waiting = await asyncio.create_subprocess_exec("sleep", "100")
-    left = Path("/run/containerd/runc") / daemon.namespace(containerd.installation)
-    fields = Path(f"/proc/{waiting.pid}/stat").read_text().rpartition(")")[2].split()
-    for pid, start in ((other.pid, 1), (waiting.pid, int(fields[19]))):
+    left = RUNTIME_STATES / "runc" / daemon.namespace(containerd.installation)
+    for pid, start in ((other.pid, 1), (waiting.pid, start_ticks(waiting.pid))):
         (left / container_id).mkdir(parents=True)
         state = {"init_process_pid": pid, "init_process_start": start}
         (left / container_id / "state.json").write_text(json.dumps(state))
@@ -188,10 +196,11 @@ async def test_two_installations_do_not_touch_each_other_and_destroy_leaves_noth
         await runtime.create_sandbox(
             SandboxSpec(id=real.id, isolation=real.isolation, namespace=real.namespace)
         )
-        await box.start("/bin/sleep", "6543", id=kept, log_directory=tmp_path / "logs")
+        long = seconds_of_sleep()
+        await box.start("/bin/sleep", long, id=kept, log_directory=tmp_path / "logs")
         await runtime.close()
         name = daemon.namespace(second.installation)
-    assert traces(second, name, second.top, "6543", str(tmp_path / "other")) == []
+    assert traces(second, name, second.top, long, str(tmp_path / "other")) == []
     assert not list(Path("/run/containerd").glob(f"*/{name}"))
     assert (await real.state(kept)).status == "running"
     assert (await real.kill(kept)).code == 137
