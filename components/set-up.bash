@@ -2,7 +2,7 @@
 # Sourced with `root` set to the repository's folder; every step does nothing where it is done.
 # shellcheck disable=SC2034,SC2154
 
-readonly PACKAGES=(busybox-static ca-certificates iproute2 nftables procps runc skopeo)
+readonly PACKAGES=(busybox-static ca-certificates iproute2 nftables procps python3 python3-venv runc skopeo)
 readonly POLICY=/usr/sbin/policy-rc.d
 
 say() {
@@ -86,9 +86,11 @@ install_optional_packages() {
     done
 }
 
+# The distribution's own is built with profile-guided optimisation, and no user's tool takes it away
+# (docs/decisions/0101).
 find_python() {
     local candidate
-    for candidate in ${PYTHON:+"$PYTHON"} python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
+    for candidate in ${PYTHON:+"$PYTHON"} /usr/bin/python3 python3 python3.13 python3.12 python3.11; do
         if "$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$candidate"
             return
@@ -106,7 +108,6 @@ make_environment() {
         return
     fi
     if ! "$root/.venv/bin/python" -m pip --version >/dev/null 2>&1; then
-        find_python >/dev/null || install_packages python3 python3-venv
         if ! python=$(find_python); then
             say "Python 3.11 or later with its venv module is needed; set PYTHON to its path"
             exit 1

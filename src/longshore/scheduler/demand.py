@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from longshore.model.ecs import Document, Task
@@ -10,6 +11,8 @@ from longshore.model.ecs import Document, Task
 FARGATE_CPU_OVERCOMMIT = 4
 """A vCPU of a host carries this many vCPUs of Fargate tasks; memory is never promised twice."""
 QUANTITY = re.compile(r"(?P<number>\d{1,12}(\.\d{1,6})?|\.\d{1,6})\s*(?P<unit>[a-z]*)", re.ASCII)
+QUANTITIES = 256
+"""Quantities that are kept with what they are: most definitions have one of a few."""
 OVERRIDABLE = ("cpu", "memory", "ephemeralStorage", "taskRoleArn", "executionRoleArn")
 """What overrides may change of a task as a whole (`TaskOverride`)."""
 LEAST_MEMORY = 4
@@ -87,11 +90,13 @@ def host_ports(document: Document) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(ports["tcp"]), tuple(ports["udp"])
 
 
+@lru_cache(QUANTITIES)
 def cpu_units(text: str) -> int:
     """`1024` or `1 vCPU` in CPU units; ValueError where it is neither."""
     return _quantity(text, {"vcpu": 1024})
 
 
+@lru_cache(QUANTITIES)
 def mebibytes(text: str) -> int:
     """`512`, `1GB` or `1 GB` in MiB; ValueError where it is neither."""
     return _quantity(text, {"gb": 1024, "mb": 1})
