@@ -7,11 +7,12 @@ import secrets
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
-from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_runc
+from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_gvisor, under_runc
 
 from longshore.base.processes import start_ticks
-from longshore.runtime.containerd import daemon
+from longshore.runtime.containerd import daemon, processes
 from longshore.runtime.containerd.bundles import RUNTIME_STATES
 from longshore.runtime.containerd.runtime import ContainerdRuntime
 from longshore.runtime.interface import RuntimeFailure, SandboxSpec
@@ -204,3 +205,36 @@ async def test_two_installations_do_not_touch_each_other_and_destroy_leaves_noth
     assert not list(Path("/run/containerd").glob(f"*/{name}"))
     assert (await real.state(kept)).status == "running"
     assert (await real.kill(kept)).code == 137
+
+
+async def hang(container_id):
+    """Stop the command that makes a container or sandbox, once it is there."""
+
+    async def stopped():
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if "create" in words and container_id in words:
+                process.suspend()
+                return True
+        return False
+
+    return await eventually(stopped)
+
+
+async def test_container_whose_making_hangs_is_made_again(real, containerd, monkeypatch):
+    monkeypatch.setattr(processes, "CREATE_SECONDS", 1.0)
+    container_id = real.new_id()
+    await asyncio.gather(hang(container_id), real.start("/bin/sleep", "100", id=container_id))
+    assert (await real.kill(container_id)).code == 137
+    await real.runtime.remove_container(container_id)
+    assert traces(containerd, container_id) == []
+
+
+@under_gvisor
+async def test_kernel_whose_making_hangs_is_made_again(real, containerd, monkeypatch):
+    monkeypatch.setattr(processes, "CREATE_SECONDS", 1.0)
+    sandbox_id, container_id = real.new_id("sandbox"), real.new_id()
+    _, code = await asyncio.gather(hang(sandbox_id), live(real, sandbox_id, container_id))
+    assert code == 137
+    await real.runtime.remove_sandbox(sandbox_id)
+    assert traces(containerd, sandbox_id, container_id) == []

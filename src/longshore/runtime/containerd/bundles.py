@@ -17,6 +17,7 @@ IN_THE_WAY = re.compile(
 )
 KNOWN = re.compile("container with given ID already exists")
 """runc's words for a state directory of the container."""
+RUNSC = re.compile(rb"(.*/)?runsc(-sandbox|-gofer)?$")
 RUNTIME_STATES = Path("/run/containerd")
 """containerd's shims have their runtimes keep their states here: `<runtime>/<namespace>/<id>`."""
 LOOK_SECONDS = 0.05
@@ -45,6 +46,18 @@ def forget_in_runc(namespace: str, container_id: str) -> None:
         if start_ticks(pid) == found["init_process_start"]:
             os.kill(pid, signal.SIGKILL)
     shutil.rmtree(state, ignore_errors=True)
+
+
+def end_commands(container_id: str) -> None:
+    """SIGKILL what gVisor runs for a container or sandbox, its kernel among it, but not the shim.
+
+    A command of runsc that hangs keeps the shim from answering anything.
+    """
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else [b""]
+            if RUNSC.match(words[0]) and container_id.encode() in words:
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 async def clear(bundle: Path) -> None:

@@ -14,6 +14,7 @@ import grpc
 import msgspec
 from google.protobuf.empty_pb2 import Empty
 
+from longshore.base.logs import logger
 from longshore.runtime.containerd import bundles
 from longshore.runtime.containerd.api import Containerd
 from longshore.runtime.containerd.generated import task_pb2, tasks_pb2
@@ -24,11 +25,17 @@ OUTPUT_BYTES = 64 * 1024
 LOST_CODE = 255
 """Exit code of a process that nobody can tell the end of."""
 END_SECONDS = 30.0
+CREATE_SECONDS = 30.0
+"""How long one attempt to make a process may take, its turn not counted: it takes a fraction of a
+second, and a gVisor kernel that hung while it booted was seen once."""
 AT_ONCE = 2 * (os.cpu_count() or 1)
 """Containers that are made, started or taken away at the same time: each is a handful of
 processes, and hundreds of them together would each take minutes."""
 ATTEMPTS = 3
+HALF_DONE = {grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.DEADLINE_EXCEEDED}
 STARTED_BEFORE = re.compile("cannot start a (running|stopped)")
+
+log = logger(__name__)
 
 
 class Processes:
@@ -42,21 +49,24 @@ class Processes:
     async def create(self, request: tasks_pb2.CreateTaskRequest) -> None:
         """Make a container's first process, which waits to be started; a whole one is kept.
 
-        What a containerd left that was killed while it made one is taken away first.
+        What a containerd left that was killed while it made one is taken away first, and so is what
+        does not come about in time.
         """
         container_id = request.container_id
         for attempt in range(ATTEMPTS):
             try:
                 async with self._turns:
                     await self._containerd.call(
-                        "tasks", "Create", request, tasks_pb2.CreateTaskResponse
+                        "tasks", "Create", request, tasks_pb2.CreateTaskResponse, CREATE_SECONDS
                     )
             except grpc.aio.AioRpcError as error:
                 reason = error.details() or ""
                 leftover, known = bundles.in_the_way(reason), bundles.is_known_to_runc(reason)
-                there = error.code() == grpc.StatusCode.ALREADY_EXISTS or leftover or known
-                if attempt == ATTEMPTS - 1 or not there:
+                if attempt == ATTEMPTS - 1 or not (error.code() in HALF_DONE or leftover or known):
                     raise
+                log.warning("making it again", container=container_id, reason=reason)
+                if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                    await asyncio.to_thread(bundles.end_commands, container_id)
             else:
                 return
             process = await self._containerd.task(container_id)
@@ -80,6 +90,16 @@ class Processes:
 
     async def remove(self, container_id: str) -> None:
         """Kill all that runs in the container and forget it; safe where there is nothing."""
+        try:
+            await self._remove(container_id)
+        except grpc.aio.AioRpcError as error:
+            if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise
+            log.warning("ending it by force", container=container_id, reason=error.details())
+            await asyncio.to_thread(bundles.end_commands, container_id)
+            await self._remove(container_id)
+
+    async def _remove(self, container_id: str) -> None:
         process = await self._containerd.task(container_id)
         if process is None:
             # A shim may be there that was killed before it made anything.
