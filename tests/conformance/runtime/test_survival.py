@@ -1,13 +1,14 @@
 """kill -9 of containerd at any time, adoption, and what is left behind: nothing."""
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
 import signal
+import time
 from pathlib import Path
 
-import psutil
 import pytest
 from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_gvisor, under_runc
 
@@ -19,6 +20,8 @@ from longshore.runtime.interface import RuntimeFailure, SandboxSpec
 from longshore.testing.containerd import running_containerd
 from longshore.testing.images import busybox_files
 from longshore.testing.wait import eventually
+
+HANG_SECONDS = 20
 
 
 def traces(containerd, *names):
@@ -207,24 +210,25 @@ async def test_two_installations_do_not_touch_each_other_and_destroy_leaves_noth
     assert (await real.kill(kept)).code == 137
 
 
-async def hang(container_id):
-    """Stop the command that makes a container or sandbox, once it is there."""
-
-    async def stopped():
-        for process in psutil.process_iter(["cmdline"]):
-            words = process.info["cmdline"] or []
-            if "create" in words and container_id in words:
-                process.suspend()
-                return True
-        return False
-
-    return await eventually(stopped)
+def hang(container_id):
+    """Stop the command that makes a container or sandbox, as soon as it is there."""
+    name, deadline = container_id.encode(), time.monotonic() + HANG_SECONDS
+    while time.monotonic() < deadline:
+        # Without a pause: it is there for some hundredths of a second.
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = path.read_bytes().split(b"\0")
+                if b"create" in words and name in words:
+                    os.kill(int(path.parent.name), signal.SIGSTOP)
+                    return
+    raise AssertionError(f"nothing makes {container_id}")
 
 
 async def test_container_whose_making_hangs_is_made_again(real, containerd, monkeypatch):
     monkeypatch.setattr(processes, "CREATE_SECONDS", 1.0)
     container_id = real.new_id()
-    await asyncio.gather(hang(container_id), real.start("/bin/sleep", "100", id=container_id))
+    hanging = asyncio.to_thread(hang, container_id)
+    await asyncio.gather(hanging, real.start("/bin/sleep", "100", id=container_id))
     assert (await real.kill(container_id)).code == 137
     await real.runtime.remove_container(container_id)
     assert traces(containerd, container_id) == []
@@ -234,7 +238,8 @@ async def test_container_whose_making_hangs_is_made_again(real, containerd, monk
 async def test_kernel_whose_making_hangs_is_made_again(real, containerd, monkeypatch):
     monkeypatch.setattr(processes, "CREATE_SECONDS", 1.0)
     sandbox_id, container_id = real.new_id("sandbox"), real.new_id()
-    _, code = await asyncio.gather(hang(sandbox_id), live(real, sandbox_id, container_id))
+    hanging = asyncio.to_thread(hang, sandbox_id)
+    _, code = await asyncio.gather(hanging, live(real, sandbox_id, container_id))
     assert code == 137
     await real.runtime.remove_sandbox(sandbox_id)
     assert traces(containerd, sandbox_id, container_id) == []
