@@ -12,6 +12,17 @@ from longshore.testing.images import busybox_files
 from longshore.testing.longshore import RunningLongshore
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A test that fails shows what its Longshore complained of."""
+    report = (yield).get_result()
+    if report.failed:
+        for running in item.funcargs.values():
+            if isinstance(running, RunningLongshore):
+                for process in ("agent", "control-plane"):
+                    report.sections.append((f"log of the {process}", running.complaints(process)))
+
+
 @pytest.fixture(scope="session")
 def longshore():
     with tempfile.TemporaryDirectory(prefix="longshore-e2e-") as directory:

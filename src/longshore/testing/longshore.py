@@ -95,6 +95,11 @@ class RunningLongshore:
         """Of `control-plane`, `agent`, `containerd` or `supervisor`."""
         return int((self.installation.run_dir / f"{process}.pid").read_text().split()[0])
 
+    def complaints(self, process: str, most: int = 40) -> str:
+        """The last warnings and errors in the log of `agent` or `control-plane`."""
+        lines = (self.installation.log_dir / f"{process}.log").read_text().splitlines()
+        return "\n".join([line for line in lines if '"info"' not in line][-most:])
+
     def end(self) -> None:
         self.command("down", "--purge")
 

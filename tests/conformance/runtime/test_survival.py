@@ -1,19 +1,19 @@
 """kill -9 of containerd at any time, adoption, and what is left behind: nothing."""
 
 import asyncio
-import contextlib
+import fcntl
 import json
 import os
 import secrets
 import signal
-import time
+import subprocess
 from pathlib import Path
 
 import pytest
 from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_gvisor, under_runc
 
 from longshore.base.processes import start_ticks
-from longshore.runtime.containerd import daemon, processes
+from longshore.runtime.containerd import bundles, daemon, processes
 from longshore.runtime.containerd.bundles import RUNTIME_STATES
 from longshore.runtime.containerd.runtime import ContainerdRuntime
 from longshore.runtime.interface import RuntimeFailure, SandboxSpec
@@ -21,24 +21,28 @@ from longshore.testing.containerd import running_containerd
 from longshore.testing.images import busybox_files
 from longshore.testing.wait import eventually
 
-HANG_SECONDS = 20
-
 
 def traces(containerd, *names):
     """Processes, mounts and cgroups that carry one of the names."""
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 line = (entry / "cmdline").read_bytes().decode(errors="replace")
             except OSError:
                 continue
-            found += [line for name in names if name in line and "pytest" not in line]
+            found += [line for name in names if name in line]
     mounts = Path("/proc/mounts").read_text().splitlines()
     found += [line for line in mounts for name in names if name in line]
-    for path in Path("/sys/fs/cgroup").glob(f"**/{containerd.top}/**"):
-        found += [str(path) for name in names if name in str(path)]
-    return found
+    # Not `Path.glob`: it fails where others' directories go meanwhile.
+    path = f"*/{containerd.top}*"
+    cgroups = subprocess.run(
+        ["find", "/sys/fs/cgroup", "-type", "d", "-path", path],
+        check=False,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    return [*found, *(path for path in cgroups for name in names if name in path)]
 
 
 def seconds_of_sleep():
@@ -80,10 +84,8 @@ async def test_directory_of_a_snapshot_that_was_never_noted_is_no_obstacle(real,
 async def test_directory_of_a_bundle_that_was_left_is_no_obstacle(real, containerd, name):
     """As a containerd leaves it that was killed while it made or deleted one."""
     sandbox_id, container_id = real.new_id("sandbox"), real.new_id()
-    state = containerd.installation.run_dir / "containerd" / "io.containerd.runtime.v2.task"
-    bundles = state / daemon.namespace(containerd.installation)
     ids = (sandbox_id, container_id) if real.isolation == "gvisor" else (container_id,)
-    left = [bundles / name.format(each) for each in ids]
+    left = [daemon.bundles(containerd.installation) / name.format(each) for each in ids]
     for directory in left:
         (directory / "rootfs").mkdir(parents=True)
     for _ in range(2):
@@ -210,36 +212,50 @@ async def test_two_installations_do_not_touch_each_other_and_destroy_leaves_noth
     assert (await real.kill(kept)).code == 137
 
 
-def hang(container_id):
-    """Stop the command that makes a container or sandbox, as soon as it is there."""
-    name, deadline = container_id.encode(), time.monotonic() + HANG_SECONDS
-    while time.monotonic() < deadline:
-        # Without a pause: it is there for some hundredths of a second.
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                words = path.read_bytes().split(b"\0")
-                if b"create" in words and name in words:
-                    os.kill(int(path.parent.name), signal.SIGSTOP)
-                    return
-    raise AssertionError(f"nothing makes {container_id}")
+class Hanging:
+    """Keeps gVisor from making a container or sandbox until the command for it is ended."""
+
+    def __init__(self, containerd, monkeypatch):
+        self._states = RUNTIME_STATES / "runsc" / daemon.namespace(containerd.installation)
+        self._monkeypatch = monkeypatch
+
+    def hold(self, container_id, sandbox_id):
+        """Hold the lock that it takes first (`StateFile.lockPath`, runsc/container)."""
+        self._states.mkdir(parents=True, exist_ok=True)
+        lock = (self._states / f"{container_id}_sandbox:{sandbox_id}.lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        end_commands = bundles.end_commands
+
+        def end(container_id):
+            end_commands(container_id)
+            lock.close()
+
+        self._monkeypatch.setattr(bundles, "end_commands", end)
+        self._monkeypatch.setattr(processes, "CREATE_SECONDS", 1.0)
+        return lock
 
 
-async def test_container_whose_making_hangs_is_made_again(real, containerd, monkeypatch):
-    monkeypatch.setattr(processes, "CREATE_SECONDS", 1.0)
+@pytest.fixture
+def hanging(containerd, monkeypatch):
+    return Hanging(containerd, monkeypatch)
+
+
+@under_gvisor
+async def test_container_whose_making_hangs_is_made_again(real, containerd, hanging):
     container_id = real.new_id()
-    hanging = asyncio.to_thread(hang, container_id)
-    await asyncio.gather(hanging, real.start("/bin/sleep", "100", id=container_id))
+    lock = hanging.hold(container_id, real.id)
+    await real.start("/bin/sleep", "100", id=container_id)
+    assert lock.closed
     assert (await real.kill(container_id)).code == 137
     await real.runtime.remove_container(container_id)
     assert traces(containerd, container_id) == []
 
 
 @under_gvisor
-async def test_kernel_whose_making_hangs_is_made_again(real, containerd, monkeypatch):
-    monkeypatch.setattr(processes, "CREATE_SECONDS", 1.0)
+async def test_kernel_whose_making_hangs_is_made_again(real, containerd, hanging):
     sandbox_id, container_id = real.new_id("sandbox"), real.new_id()
-    hanging = asyncio.to_thread(hang, sandbox_id)
-    _, code = await asyncio.gather(hanging, live(real, sandbox_id, container_id))
-    assert code == 137
+    lock = hanging.hold(sandbox_id, sandbox_id)
+    assert await live(real, sandbox_id, container_id) == 137
+    assert lock.closed
     await real.runtime.remove_sandbox(sandbox_id)
     assert traces(containerd, sandbox_id, container_id) == []

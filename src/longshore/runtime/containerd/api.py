@@ -84,7 +84,14 @@ class Containerd:
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
-        return await _until_there(lambda: unary(request, metadata=self._metadata, timeout=seconds))
+        try:
+            return await _until_there(
+                lambda: unary(request, metadata=self._metadata, timeout=seconds)
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                log.warning("no answer", call=path, request=str(request)[:200], seconds=seconds)
+            raise
 
     async def read(self, digest: str) -> bytes:
         """A document of the content store, whole; RuntimeFailure where it is too large."""

@@ -56,6 +56,12 @@ def directory(installation: Installation) -> Path:
     return installation.data_dir / "containerd"
 
 
+def bundles(installation: Installation) -> Path:
+    """containerd's directories of containers that have a process, each named as its container."""
+    state = installation.run_dir / "containerd"
+    return state / "io.containerd.runtime.v2.task" / namespace(installation)
+
+
 def gvisor_settings(home: Path) -> Path:
     """The settings of gVisor's shim, as this version wants them; their path."""
     path = home / "gvisor.toml"
@@ -128,9 +134,8 @@ def destroy(installation: Installation) -> None:
 
 def _remove_sockets(installation: Installation) -> None:
     """Of the shims, which lie beside those of every other containerd."""
-    tasks = installation.run_dir / "containerd" / "io.containerd.runtime.v2.task"
     for name in ("address", "bootstrap.json"):
-        for file in tasks.glob(f"{namespace(installation)}/*/{name}"):
+        for file in bundles(installation).glob(f"*/{name}"):
             for found in SHIM_SOCKET.findall(file.read_text()):
                 Path(found).unlink(missing_ok=True)
 

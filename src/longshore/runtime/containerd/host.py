@@ -36,10 +36,13 @@ def held_capabilities() -> frozenset[str]:
 
 
 def _all_devices() -> Iterator[Path]:
-    for path in DEVICES.rglob("*"):
-        own = path.relative_to(DEVICES).parts[0] in OWN
-        if not own and not path.is_symlink() and (path.is_char_device() or path.is_block_device()):
-            yield path
+    # Not `Path.rglob`: it fails where a directory goes meanwhile.
+    for directory, _, names in os.walk(DEVICES):
+        for path in (Path(directory, name) for name in names):
+            own = path.relative_to(DEVICES).parts[0] in OWN
+            device = path.is_char_device() or path.is_block_device()
+            if device and not own and not path.is_symlink():
+                yield path
 
 
 def _node(host: Path, inside: str, permissions: str) -> dict[str, Any]:

@@ -28,11 +28,11 @@ END_SECONDS = 30.0
 CREATE_SECONDS = 30.0
 """How long one attempt to make a process may take, its turn not counted: it takes a fraction of a
 second, and a gVisor kernel that hung while it booted was seen once."""
+GIVE_UP_SECONDS = 4 * CREATE_SECONDS
 AT_ONCE = 2 * (os.cpu_count() or 1)
 """Containers that are made, started or taken away at the same time: each is a handful of
 processes, and hundreds of them together would each take minutes."""
 ATTEMPTS = 3
-HALF_DONE = {grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.DEADLINE_EXCEEDED}
 STARTED_BEFORE = re.compile("cannot start a (running|stopped)")
 
 log = logger(__name__)
@@ -54,19 +54,24 @@ class Processes:
         """
         container_id = request.container_id
         for attempt in range(ATTEMPTS):
+            late = asyncio.Event()
             try:
                 async with self._turns:
-                    await self._containerd.call(
-                        "tasks", "Create", request, tasks_pb2.CreateTaskResponse, CREATE_SECONDS
-                    )
+                    with _ended_if_late(container_id, late):
+                        await self._containerd.call(
+                            "tasks",
+                            "Create",
+                            request,
+                            tasks_pb2.CreateTaskResponse,
+                            GIVE_UP_SECONDS,
+                        )
             except grpc.aio.AioRpcError as error:
                 reason = error.details() or ""
                 leftover, known = bundles.in_the_way(reason), bundles.is_known_to_runc(reason)
-                if attempt == ATTEMPTS - 1 or not (error.code() in HALF_DONE or leftover or known):
+                there = error.code() == grpc.StatusCode.ALREADY_EXISTS or leftover or known
+                if attempt == ATTEMPTS - 1 or not (there or late.is_set()):
                     raise
                 log.warning("making it again", container=container_id, reason=reason)
-                if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-                    await asyncio.to_thread(bundles.end_commands, container_id)
             else:
                 return
             process = await self._containerd.task(container_id)
@@ -161,6 +166,26 @@ class Processes:
                 await self._containerd.wait(container_id, exec_id)
         with contextlib.suppress(grpc.aio.AioRpcError):
             await self._containerd.call("tasks", "DeleteProcess", request, tasks_pb2.DeleteResponse)
+
+
+@contextlib.contextmanager
+def _ended_if_late(container_id: str, late: asyncio.Event) -> Iterator[None]:
+    """End the command that makes a container once it has had its time, and say so.
+
+    Not by a deadline of the call: containerd undoes what came of it, and is through with that only
+    when it answers.
+    """
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        late.set()
+        loop.run_in_executor(None, bundles.end_commands, container_id)
+
+    timer = loop.call_later(CREATE_SECONDS, end)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class _Output:
