@@ -133,7 +133,8 @@ compile_modules() {
         say "going on with modules that are not compiled"
 }
 
+# install_components [NAME...]: these, or what every installation needs.
 install_components() {
-    say "components (building from source takes about five minutes the first time)"
-    "$root/.venv/bin/longshore" components install >&2 9<&-
+    say "components${*:+: $*} (building from source takes some minutes the first time)"
+    "$root/.venv/bin/longshore" components install "$@" >&2 9<&-
 }

@@ -20,20 +20,25 @@ def show() -> None:
 
     for state in states():
         there = f"{state.version} ({state.source})  {state.path}" if state.present else "missing"
-        sys.stdout.write(f"{state.component.name:<12} {there}\n")
+        sys.stdout.write(f"{state.component.name:<15} {there}\n")
 
 
 @application.command()
 @click.argument("names", nargs=-1)
 def install(names: tuple[str, ...]) -> None:
-    """Install NAMES, or all, where missing; takes minutes where something has to be built."""
-    from longshore.components import COMPONENTS, InstallFailed, install_all
+    """Install NAMES, or what every installation needs, where missing.
 
-    unknown = [name for name in names if name not in COMPONENTS]
-    if unknown:
-        raise click.BadParameter(f"There is no component {unknown[0]!r}: longshore components list")
+    Takes minutes where something has to be built. `kubernetes` stands for all its versions.
+    """
+    from longshore.components import InstallFailed, install_all
+
     try:
         install_all(_tell, names)
+    except KeyError as missing:
+        name = missing.args[0]
+        raise click.BadParameter(
+            f"There is no component {name!r}: longshore components list"
+        ) from None
     except InstallFailed as failure:
         sys.stderr.write(f"{failure}\n")
         raise SystemExit(1) from failure

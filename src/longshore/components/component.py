@@ -70,7 +70,8 @@ class Wheel(msgspec.Struct, frozen=True):
 class GoModule(msgspec.Struct, frozen=True):
     """Built from a module of components/ in the repository, whose go.sum pins every byte.
 
-    `packages` by program: what `go build` is told. `linker` is given as -ldflags.
+    `packages` by program: what `go build` is told. `linker` is given as -ldflags, `modfile` where
+    one folder is built in several versions: then that file, and the .sum beside it, pin the build.
     """
 
     version: str
@@ -78,6 +79,7 @@ class GoModule(msgspec.Struct, frozen=True):
     packages: Mapping[str, str]
     tags: tuple[str, ...] = ()
     linker: str = "-s -w"
+    modfile: str = "go.mod"
     minutes: int = 2
     """About how long a cold build takes on two cores."""
     name: ClassVar[str] = "go module"

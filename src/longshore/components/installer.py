@@ -74,9 +74,24 @@ def install_all(
     names: Iterable[str] = (),
     directory: ComponentsDirectory | None = None,
 ) -> list[State]:
-    """Install these components, or all that Longshore runs. Raises KeyError, `InstallFailed`."""
-    wanted = [COMPONENTS[name] for name in names] or [c for c in COMPONENTS.values() if c.wanted]
+    """Install these components, or all that every installation needs.
+
+    A name before a hyphen stands for all that begin with it (`kubernetes`). Raises KeyError,
+    `InstallFailed`.
+    """
+    wanted = [component for name in names for component in named(name)]
+    wanted = wanted or [component for component in COMPONENTS.values() if component.wanted]
     return [install(component, progress, directory) for component in wanted]
+
+
+def named(name: str) -> list[Component]:
+    """The component of this name, or all named so before a hyphen. Raises KeyError."""
+    if name in COMPONENTS:
+        return [COMPONENTS[name]]
+    found = [each for each in COMPONENTS.values() if each.name.startswith(f"{name}-")]
+    if not found:
+        raise KeyError(name)
+    return found
 
 
 def states(directory: ComponentsDirectory | None = None) -> list[State]:

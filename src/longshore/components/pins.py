@@ -132,6 +132,38 @@ RUNSC_SHIM = Component(
     ),
 )
 
+KUBERNETES_RELEASES = {"1.35": "1.35.4", "1.36": "1.36.3"}
+"""Kubernetes' minor versions that clusters may have, each at its newest patch."""
+
+
+def _kubernetes(minor: str, patch: str) -> Component:
+    program, version = f"kube-{minor}", "k8s.io/component-base/version"
+    major, _, number = minor.partition(".")
+    stamps = {"gitVersion": f"v{patch}", "gitMajor": major, "gitMinor": number}
+    linked = (f"-X {version}.{name}={value}" for name, value in stamps.items())
+    return Component(
+        name=f"kubernetes-{minor}",
+        purpose=f"EKS clusters of version {minor}: upstream Kubernetes with its etcd",
+        programs=(program,),
+        # None asks for a version: no other machine has it.
+        probe=None,
+        accepted=Range(),
+        sources=(
+            GoModule(
+                version=patch,
+                folder="kubernetes",
+                modfile=f"{minor}.mod",
+                packages={program: "./kube"},
+                linker=" ".join(("-s -w", *linked)),
+                minutes=9,
+            ),
+        ),
+        wanted=False,
+    )
+
+
+KUBERNETES = tuple(_kubernetes(*release) for release in KUBERNETES_RELEASES.items())
+
 NFTABLES = Component(
     name="nftables",
     purpose="shows and checks packet filters",
@@ -152,7 +184,10 @@ IPROUTE2 = Component(
 
 COMPONENTS = {
     pin.name: pin
-    for pin in (CONTAINERD, RUNC, RUNC_SHIM, RUNSC, RUNSC_SHIM, NFTABLES, IPROUTE2, GO)
+    for pin in (
+        *(CONTAINERD, RUNC, RUNC_SHIM, RUNSC, RUNSC_SHIM, NFTABLES, IPROUTE2),
+        *(*KUBERNETES, GO),
+    )
 }
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from longshore.components import COMPONENTS
 from longshore.components.component import GoModule, Release, Wheel
+from longshore.components.installer import named
+from longshore.components.pins import KUBERNETES_RELEASES
 from longshore.components.sources.go_module import MODULE_TOOLCHAIN, module_folder
 
 SOURCES = [(pin.name, source) for pin in COMPONENTS.values() for source in pin.sources]
@@ -40,6 +42,15 @@ def test_each_download_has_a_whole_checksum():
 
 
 def test_go_modules_ask_for_the_toolchain_that_is_provided():
-    modules = {source.folder: source for _, source in SOURCES if isinstance(source, GoModule)}
-    for source in modules.values():
-        assert f"\ngo {MODULE_TOOLCHAIN}\n" in (module_folder(source) / "go.mod").read_text()
+    modules = [source for _, source in SOURCES if isinstance(source, GoModule)]
+    for source in modules:
+        assert f"\ngo {MODULE_TOOLCHAIN}\n" in (module_folder(source) / source.modfile).read_text()
+
+
+def test_name_before_a_hyphen_stands_for_all_its_versions():
+    assert [each.name for each in named("kubernetes")] == [
+        f"kubernetes-{minor}" for minor in KUBERNETES_RELEASES
+    ]
+    assert [each.name for each in named("runc")] == ["runc"]
+    with pytest.raises(KeyError):
+        named("kubern")

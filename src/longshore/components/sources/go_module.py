@@ -43,6 +43,7 @@ def provide(
         for program, package in source.packages.items():
             command = [
                 *(str(go), "build", "-v", "-mod=readonly", "-buildvcs=false"),
+                *("-modfile", source.modfile),
                 *("-tags", ",".join(source.tags), "-ldflags", source.linker),
                 *("-o", str(draft / program), package),
             ]
@@ -57,7 +58,8 @@ def version_name(source: GoModule) -> str:
     folder = module_folder(source)
     mains = [folder / package for package in source.packages.values() if package.startswith(".")]
     files = [path for main in mains for path in sorted(main.rglob("*.go"))]
-    for path in (folder / "go.mod", folder / "go.sum", *files):
+    pins = folder / source.modfile
+    for path in (pins, pins.with_suffix(".sum"), *files):
         if path.is_file():
             digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return f"{source.version}-{digest.hexdigest()[:8]}"
