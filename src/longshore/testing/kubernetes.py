@@ -1,0 +1,122 @@
+"""A control plane of Kubernetes alone: its processes in a network namespace, without a cloud."""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from longshore.base.certificates import KeyPair
+from longshore.base.clock import SystemClock
+from longshore.components import locate
+from longshore.kubernetes import ControlPlane, commands, files, kubeconfig, new_keys
+from longshore.kubernetes.control_plane import administrator
+from longshore.testing.containerd import network_namespace
+from longshore.testing.wait import wait_until
+
+ADDRESS = "10.123.0.2"
+READY_SECONDS = 90.0
+STOP_SECONDS = 20.0
+
+
+class RunningControlPlane:
+    """The processes of one control plane; `kubectl` speaks to it as its administrator."""
+
+    def __init__(self, minor: str, directory: Path, namespace: str) -> None:
+        self._kube = locate(f"kube-{minor}")
+        self._namespace = namespace
+        self._directory = directory
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        now = SystemClock().now()
+        self.plane = ControlPlane(
+            cluster="tests",
+            directory=str(directory / "files"),
+            data=str(directory / "etcd"),
+            address=ADDRESS,
+            service_cidr="172.20.0.0/16",
+            issuer="https://oidc.example/id/tests",
+        )
+        self.keys = new_keys("tests", now)
+        Path(self.plane.directory).mkdir()
+        for name, content in files(self.plane, self.keys, now).items():
+            (Path(self.plane.directory) / name).write_bytes(content)
+        self.administrator = self.config("administrator", administrator(self.keys, now))
+
+    def config(self, name: str, client: KeyPair) -> Path:
+        """A kubeconfig of this client."""
+        path = self._directory / f"{name}.conf"
+        authority = self.keys.cluster.certificate
+        path.write_bytes(kubeconfig(f"https://{ADDRESS}:{self.plane.port}", authority, client))
+        return path
+
+    def start(self) -> None:
+        """Start every process; return when the API server is ready and its clients run.
+
+        These come after it: they end at once where they are refused what it has no rules for yet.
+        """
+        every = commands(self.plane)
+        for name in ("etcd", "kube-apiserver"):
+            self._start(name, every[name])
+        wait_until(self.is_ready, READY_SECONDS, "the API server is ready")
+        for name in every.keys() - self._processes.keys():
+            self._start(name, every[name])
+
+    def _start(self, name: str, arguments: list[str]) -> None:
+        with (self._directory / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                self._inside(*arguments), stdout=log, stderr=log
+            )
+
+    def is_ready(self) -> bool:
+        """Whether the API server says so."""
+        told = self.run("get", "--raw", "/readyz", check=False)
+        return told.stdout == "ok"
+
+    def kill(self) -> None:
+        """SIGKILL to every process."""
+        for process in self._processes.values():
+            process.kill()
+        while self._processes:
+            self._processes.popitem()[1].wait()
+
+    def run(
+        self, *arguments: str, check: bool = True, config: Path | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """`kubectl ARGUMENTS`."""
+        done = subprocess.run(
+            self._inside("kubectl", f"--kubeconfig={config or self.administrator}", *arguments),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=READY_SECONDS,
+        )
+        assert done.returncode == 0 or not check, done
+        return done
+
+    def kubectl(self, *arguments: str) -> Any:
+        """What `kubectl ARGUMENTS --output=json` says."""
+        return json.loads(self.run(*arguments, "--output=json").stdout)
+
+    def _inside(self, *arguments: str) -> list[str]:
+        return ["ip", "netns", "exec", self._namespace, str(self._kube), *arguments]
+
+
+@contextlib.contextmanager
+def running_control_plane(minor: str, directory: Path, name: str) -> Iterator[RunningControlPlane]:
+    """One of this minor version, with its files below `directory`; `name` is its namespace's."""
+    with network_namespace(name):
+        for command in (
+            ("link", "add", "eth0", "type", "veth", "peer", "name", "other"),
+            ("address", "add", f"{ADDRESS}/24", "dev", "eth0"),
+            ("link", "set", "eth0", "up"),
+            ("link", "set", "other", "up"),
+            ("route", "add", "default", "dev", "eth0"),
+        ):
+            subprocess.run(["ip", "-n", name, *command], check=True)
+        running = RunningControlPlane(minor, directory, name)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.kill()
