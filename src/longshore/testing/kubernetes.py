@@ -61,6 +61,11 @@ class RunningControlPlane:
         wait_until(self.is_ready, READY_SECONDS, "the API server is ready")
         for name in every.keys() - self._processes.keys():
             self._start(name, every[name])
+        wait_until(self._controllers_run, READY_SECONDS, "the controllers run")
+
+    def _controllers_run(self) -> bool:
+        """Whether they have made what each namespace has."""
+        return self.run("get", "serviceaccount", "default", check=False).returncode == 0
 
     def _start(self, name: str, arguments: list[str]) -> None:
         with (self._directory / f"{name}.log").open("ab") as log:
