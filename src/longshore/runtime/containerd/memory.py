@@ -7,6 +7,7 @@ watched from here, and where the sandbox was killed, the container that used mos
 import asyncio
 import contextlib
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import grpc
@@ -33,19 +34,23 @@ class MemoryWatch:
         self._containerd = containerd
         self._cgroups = cgroups
         self._directory = directory
-        self._used: dict[str, dict[str, int]] = {}
+        self._used: dict[str, dict[str, int | None]] = {}
+        """By sandbox and container; None for a container that has not told yet."""
 
     async def watch(self, container_id: str, sandbox_id: str, limit: int) -> None:
         """Kill the container once it uses more than `limit` bytes (0: no limit of its own)."""
         cgroup = self._cgroups.sandbox(sandbox_id)
+        seen = self._used.setdefault(sandbox_id, {})
+        seen[container_id] = None
         used, before, pause = 0, 0, ASK_SECONDS
         while used <= limit or not limit:
             await asyncio.sleep(LOOK_SECONDS)
             if self._is_calm(cgroup, limit):
                 continue
             counted = await self.statistics(container_id)
-            used = counted.memory_bytes if counted is not None else 0
-            self._used.setdefault(sandbox_id, {})[container_id] = used
+            if counted is None:
+                continue
+            used = seen[container_id] = counted.memory_bytes
             if not limit or used <= limit:
                 pause = (
                     ASK_SECONDS if used > before * GROWTH else min(2 * pause, ASK_AT_LEAST_EVERY)
@@ -81,10 +86,11 @@ class MemoryWatch:
         """Whether this container's memory was why it ended."""
         if (self._directory / container_id).exists():
             return True
-        if not self._cgroups.out_of_memory(self._cgroups.sandbox(sandbox_id)):
+        cgroup = self._cgroups.sandbox(sandbox_id)
+        if not self._cgroups.out_of_memory(cgroup):
             return False
-        used = self._used.get(sandbox_id, {})
-        self._note(sandbox_id, max(used, key=lambda name: used[name]) if used else "")
+        _, bound = self._cgroups.memory(cgroup)
+        self._note(sandbox_id, who_filled(bound, self._used.get(sandbox_id, {})))
         # Where nobody was seen growing, all of them ended for the memory of their task.
         return (self._directory / sandbox_id).read_text() in {container_id, ""}
 
@@ -98,6 +104,19 @@ class MemoryWatch:
         """A container or a sandbox is gone."""
         (self._directory / name).unlink(missing_ok=True)
         self._used.pop(name, None)
+
+
+def who_filled(bound: int, used: Mapping[str, int | None]) -> str:
+    """The container that is most likely to have filled so many bytes; empty for nobody.
+
+    It is the one that used most, unless one that has not told (None) must have used more.
+    """
+    known = {name: size for name, size in used.items() if size is not None}
+    silent = [name for name, size in used.items() if size is None]
+    most = max(known, key=lambda name: known[name], default="")
+    if silent and bound - sum(known.values()) > known.get(most, 0):
+        return silent[0] if len(silent) == 1 else ""
+    return most
 
 
 def _statistics(cpu: int, memory: int, pids: int) -> Statistics:
