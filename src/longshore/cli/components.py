@@ -30,15 +30,16 @@ def install(names: tuple[str, ...]) -> None:
 
     Takes minutes where something has to be built. `kubernetes` stands for all its versions.
     """
-    from longshore.components import InstallFailed, install_all
+    from longshore.components import InstallFailed, install_all, named
 
     try:
-        install_all(_tell, names)
-    except KeyError as missing:
-        name = missing.args[0]
+        wanted = [component.name for name in names for component in named(name)]
+    except KeyError as unknown:
         raise click.BadParameter(
-            f"There is no component {name!r}: longshore components list"
+            f"There is no component {unknown}: longshore components list"
         ) from None
+    try:
+        install_all(_tell, wanted)
     except InstallFailed as failure:
         sys.stderr.write(f"{failure}\n")
         raise SystemExit(1) from failure

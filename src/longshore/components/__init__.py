@@ -7,7 +7,7 @@ it), `states` (what is there), and `doctor` (what this machine lacks). Knows not
 
 from longshore.components.component import Component, ComponentMissing, InstallFailed, Progress
 from longshore.components.directory import ComponentsDirectory
-from longshore.components.installer import State, install, install_all, locate, states
+from longshore.components.installer import State, install, install_all, locate, named, states
 from longshore.components.pins import COMPONENTS, component
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "install",
     "install_all",
     "locate",
+    "named",
     "states",
 ]

@@ -76,11 +76,9 @@ def install_all(
 ) -> list[State]:
     """Install these components, or all that every installation needs.
 
-    A name before a hyphen stands for all that begin with it (`kubernetes`). Raises KeyError,
-    `InstallFailed`.
+    Raises KeyError, `InstallFailed`.
     """
-    wanted = [component for name in names for component in named(name)]
-    wanted = wanted or [component for component in COMPONENTS.values() if component.wanted]
+    wanted = [COMPONENTS[name] for name in names] or [c for c in COMPONENTS.values() if c.wanted]
     return [install(component, progress, directory) for component in wanted]
 
 

@@ -17,7 +17,6 @@ from longshore.testing.wait import wait_until
 
 ADDRESS = "10.123.0.2"
 READY_SECONDS = 90.0
-STOP_SECONDS = 20.0
 
 
 class RunningControlPlane:

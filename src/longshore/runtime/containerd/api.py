@@ -90,7 +90,9 @@ class Containerd:
             )
         except grpc.aio.AioRpcError as error:
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-                log.warning("no answer", call=path, request=str(request)[:200], seconds=seconds)
+                # Not the request: it may hold what a container is told in secret.
+                container = getattr(request, "container_id", "")
+                log.warning("no answer", call=path, container=container, seconds=seconds)
             raise
 
     async def read(self, digest: str) -> bytes:
