@@ -19,6 +19,7 @@ import (
 )
 
 func main() {
+	holdLog()
 	shim.RunShim(context.Background(), manager.NewShimManager("io.containerd.longshore.v2"))
 }
 
@@ -81,6 +82,7 @@ func init() {
 }
 
 func newService(ic *plugin.InitContext) (any, error) {
+	releaseLog()
 	publisher, err := ic.GetByID(plugins.EventPlugin, "publisher")
 	if err != nil {
 		return nil, err

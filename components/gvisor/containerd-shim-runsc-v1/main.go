@@ -30,6 +30,7 @@ type manager struct {
 }
 
 func main() {
+	holdLog()
 	shim.Run(context.Background(), manager{runsc.NewShimManager("io.containerd.runsc.v1")})
 }
 

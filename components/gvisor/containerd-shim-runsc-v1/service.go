@@ -106,6 +106,7 @@ func init() {
 }
 
 func newService(ic *plugin.InitContext) (interface{}, error) {
+	releaseLog()
 	sink, err := ic.GetByID(plugins.EventPlugin, "publisher")
 	if err != nil {
 		return nil, err

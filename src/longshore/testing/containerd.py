@@ -24,12 +24,15 @@ class TestContainerd:
         daemon.write_configuration(self.installation, self._programs)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Return once it answers."""
+    def start(self, before: Path | None = None) -> None:
+        """Return once it answers; programs in `before` are taken before the components."""
+        environment = daemon.environment(self._programs)
+        if before:
+            environment["PATH"] = f"{before}:{environment['PATH']}"
         with (self.installation.data_dir / "containerd.log").open("ab") as log:
             self._process = subprocess.Popen(
                 daemon.command(self.installation, self._programs),
-                env=daemon.environment(self._programs),
+                env=environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -45,6 +48,11 @@ class TestContainerd:
         """SIGKILL: shims and containers go on."""
         if self._process is not None:
             self._process.kill()
+            self.ended()
+
+    def ended(self) -> None:
+        """Return once its process has ended."""
+        if self._process is not None:
             self._process.wait()
 
     def import_image(

@@ -13,6 +13,7 @@ import pytest
 from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_gvisor, under_runc
 
 from longshore.base.processes import start_ticks
+from longshore.components import locate
 from longshore.runtime.containerd import bundles, daemon, processes
 from longshore.runtime.containerd.bundles import RUNTIME_STATES
 from longshore.runtime.containerd.runtime import ContainerdRuntime
@@ -92,6 +93,30 @@ async def test_directory_of_a_bundle_that_was_left_is_no_obstacle(real, containe
         assert await live(real, sandbox_id, container_id) == 137
         await real.runtime.remove_sandbox(sandbox_id)
     assert not any(directory.exists() for directory in left)
+    assert traces(containerd, sandbox_id, container_id) == []
+
+
+async def test_containerd_that_died_before_its_shim_ran_is_no_obstacle(real, containerd, tmp_path):
+    """The shim finds nobody who reads its log, and to open that waits for a reader."""
+    due = tmp_path / "due"
+    for name in ("containerd-shim-runsc-v1", "containerd-shim-longshore-v2"):
+        program = tmp_path / name
+        kill = f'case "$*" in *start) rm {due} 2> /dev/null && kill -9 $PPID;; esac'
+        program.write_text(f'#!/bin/sh\n{kill}\nexec {locate(name)} "$@"\n')
+        program.chmod(0o755)
+    containerd.kill()
+    await asyncio.to_thread(containerd.start, tmp_path)
+    due.touch()
+
+    async def started_again():
+        await asyncio.to_thread(containerd.ended)
+        await asyncio.to_thread(containerd.start)
+
+    sandbox_id, container_id = real.new_id("sandbox"), real.new_id()
+    async with asyncio.timeout(60):
+        done, _ = await asyncio.gather(live(real, sandbox_id, container_id), started_again())
+    assert done == 137
+    await real.runtime.remove_sandbox(sandbox_id)
     assert traces(containerd, sandbox_id, container_id) == []
 
 

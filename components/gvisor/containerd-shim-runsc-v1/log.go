@@ -1,0 +1,1 @@
+../../containerd/containerd-shim-longshore-v2/log.go
