@@ -1,5 +1,6 @@
 """Processes of this machine, told apart."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -13,3 +14,15 @@ def start_ticks(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] == "Z" else int(fields[19])
+
+
+def command_lines() -> Iterator[tuple[int, list[str]]]:
+    """Pid and command line of each process that is there (proc(5), `cmdline`)."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        yield int(entry.name), words[:-1]

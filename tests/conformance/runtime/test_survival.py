@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_gvisor, under_runc
 
-from longshore.base.processes import start_ticks
+from longshore.base.processes import command_lines, start_ticks
 from longshore.components import locate
 from longshore.runtime.containerd import bundles, daemon, processes
 from longshore.runtime.containerd.bundles import RUNTIME_STATES
@@ -25,14 +25,8 @@ from longshore.testing.wait import eventually
 
 def traces(containerd, *names):
     """Processes, mounts and cgroups that carry one of the names."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                line = (entry / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            found += [line for name in names if name in line]
+    lines = [" ".join(words) for pid, words in command_lines() if pid != os.getpid()]
+    found = [line for line in lines for name in names if name in line]
     mounts = Path("/proc/mounts").read_text().splitlines()
     found += [line for line in mounts for name in names if name in line]
     # Not `Path.glob`: it fails where others' directories go meanwhile.

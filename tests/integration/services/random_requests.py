@@ -51,7 +51,7 @@ class RandomRequests:
         elif isinstance(answer, list):
             for value in answer:
                 self.hear(value, name)
-        elif isinstance(answer, str) and answer and name != "ResponseMetadata":
+        elif isinstance(answer, str) and answer:
             self._last[name.lower()] = answer
             kept = self._texts[_kind(name)]
             if answer not in kept:

@@ -10,14 +10,14 @@ import signal
 import subprocess
 from pathlib import Path
 
-from longshore.base.processes import start_ticks
+from longshore.base.processes import command_lines, start_ticks
 
 IN_THE_WAY = re.compile(
     r"mkdir (?P<directory>/.+/io\.containerd\.runtime\.v2\.task/[^/]+/[^/]+): file exists"
 )
 KNOWN = re.compile("container with given ID already exists")
 """runc's words for a state directory of the container."""
-RUNSC = re.compile(rb"(.*/)?runsc(-sandbox|-gofer)?$")
+RUNSC = re.compile(r"(.*/)?runsc(-sandbox|-gofer)?$")
 RUNTIME_STATES = Path("/run/containerd")
 """containerd's shims have their runtimes keep their states here: `<runtime>/<namespace>/<id>`."""
 LOOK_SECONDS = 0.05
@@ -53,11 +53,10 @@ def end_commands(container_id: str) -> None:
 
     A command of runsc that hangs keeps the shim from answering anything.
     """
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else [b""]
-            if RUNSC.match(words[0]) and container_id.encode() in words:
-                os.kill(int(entry.name), signal.SIGKILL)
+    for pid, words in command_lines():
+        if container_id in words and RUNSC.match(words[0]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 async def clear(bundle: Path) -> None:

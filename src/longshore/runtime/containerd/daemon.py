@@ -10,6 +10,7 @@ from pathlib import Path
 
 from longshore.base.files import have_file
 from longshore.base.installation import Installation
+from longshore.base.processes import command_lines
 from longshore.runtime.containerd.bundles import RUNTIME_STATES, unmount_below
 from longshore.runtime.containerd.cgroups import Cgroups
 
@@ -142,16 +143,8 @@ def _remove_sockets(installation: Installation) -> None:
 
 def _processes(installation: Installation) -> Iterator[int]:
     """Shims, sandboxes and gofers: whoever was started with the namespace's name."""
-    name = namespace(installation).encode()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            if any(_names(word, name) for word in words) and int(entry.name) != os.getpid():
-                yield int(entry.name)
-
-
-def _names(word: bytes, name: bytes) -> bool:
-    """Whether an argument is the namespace, or a path that has it as a part."""
-    return name in word.split(b"/")
+    name = namespace(installation)
+    for pid, words in command_lines():
+        # The namespace itself, or a path that has it as a part.
+        if pid != os.getpid() and any(name in word.split("/") for word in words):
+            yield pid

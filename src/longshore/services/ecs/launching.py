@@ -125,8 +125,9 @@ def check_roles(context: Context, definition: TaskDefinition, overrides: Documen
     policies for such callers grant it (`AmazonEC2ContainerServiceEventsRole` beside RunTask,
     `AWSCodeDeployRoleForECS` beside deployments).
     """
+    document = overridden(definition.document, overrides)
     for member in ("taskRoleArn", "executionRoleArn"):
-        role = overrides.get(member) or definition.document.get(member)
+        role = document.get(member)
         if role:
             pass_role(context, role)
             check_trust(context, role)
