@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from longshore.model import ec2, ecr, ecs, host, iam, logs, secretsmanager, ssm
+from longshore.model import ec2, ecr, ecs, eks, host, iam, logs, secretsmanager, ssm
 from longshore.model.kind import Kind
 
 KINDS: tuple[Kind[Any], ...] = (
@@ -34,6 +34,9 @@ KINDS: tuple[Kind[Any], ...] = (
     ecs.SETTING,
     ecs.TASK,
     ecs.TASK_DEFINITION,
+    eks.ACCESS_ENTRY,
+    eks.CLUSTER,
+    eks.CLUSTER_STATUS,
     host.HOST,
     iam.ACCESS_KEY,
     iam.ACCOUNT_ALIAS,

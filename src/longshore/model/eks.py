@@ -1,0 +1,131 @@
+"""What EKS keeps.
+
+Records lie in the account and region that own them. Clusters and their statuses are named by the
+cluster's name, access entries `<cluster>/<ARN of the principal>`. Times are epoch seconds.
+
+Writers: the API writes `Cluster` and `AccessEntry`; the cluster's controller `ClusterStatus`, and
+removes all of a cluster once its deletion is through.
+"""
+
+import msgspec
+
+from longshore.model.arn import make_arn
+from longshore.model.kind import Kind
+
+Tags = tuple[tuple[str, str], ...]
+
+SYSTEM_ACCOUNT = "000000000001"
+"""Longshore's own account, in which clusters' control planes run (docs/decisions/0103)."""
+IMAGES_ACCOUNT = "602401143452"
+"""The account whose registry has EKS's own images, as on AWS."""
+POLICIES = "arn:aws:eks::aws:cluster-access-policy/"
+"""What the ARNs of access policies begin with."""
+
+
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster as it is asked for.
+
+    `id` is what tells it from an earlier one of the same name: 32 capital hexadecimal digits, which
+    its endpoint and its OIDC issuer begin with. `created_by` is the ARN of the IAM user or role
+    that made it (a role's, not its session's).
+    """
+
+    name: str
+    arn: str
+    id: str
+    version: str
+    """Minor version of Kubernetes, as `1.35`."""
+    role_arn: str
+    created_at: float
+    created_by: str
+    vpc_id: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...] = ()
+    public_access: bool = True
+    private_access: bool = False
+    public_cidrs: tuple[str, ...] = ("0.0.0.0/0",)
+    service_cidr: str
+    authentication_mode: str = "CONFIG_MAP"
+    """API, API_AND_CONFIG_MAP or CONFIG_MAP."""
+    bootstrap_admin: bool = True
+    """Whether who made it is its administrator."""
+    support_type: str = "EXTENDED"
+    deletion_protection: bool = False
+    client_token: str = ""
+    tags: Tags = ()
+    deleted_at: float = 0.0
+    """When its deletion was asked for; 0 while it is not."""
+
+
+class Issue(msgspec.Struct, frozen=True):
+    """One of a cluster's health issues: a code of `ClusterIssueCode`, and what it is about."""
+
+    code: str
+    message: str
+    resources: tuple[str, ...] = ()
+
+
+class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What has become of a cluster. `status` is CREATING, ACTIVE or FAILED."""
+
+    id: str
+    """The cluster's `id`: a status is no other's."""
+    status: str = "CREATING"
+    endpoint: str = ""
+    """URL of the API server; empty until it answers."""
+    authority: str = ""
+    """The certificate (PEM) that the endpoint's own is checked by."""
+    issuer: str = ""
+    """URL of the OIDC issuer of service accounts' tokens."""
+    platform_version: str = ""
+    security_group: str = ""
+    """The cluster security group, in the user's VPC."""
+    sealed_keys: str = ""
+    """`longshore.kubernetes.Keys`, sealed for the cluster's ARN and id."""
+    webhook_digest: str = ""
+    """SHA-256 of what its API server says to `longshore.authenticator`, in hexadecimal digits."""
+    issues: tuple[Issue, ...] = ()
+
+
+class AssociatedPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """An access policy of an access entry; without namespaces it is good for the whole cluster."""
+
+    arn: str
+    namespaces: tuple[str, ...] = ()
+    """Names, which may have `*` in them."""
+    associated_at: float
+    modified_at: float
+
+
+class AccessEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What an IAM user or role is in a cluster.
+
+    `username` may have `{{SessionName}}` and `{{SessionNameRaw}}` in it. `principal_id` is the
+    unique id of the user or role when the entry was made: another one of the same ARN is not meant.
+    """
+
+    cluster: str
+    principal_arn: str
+    principal_id: str
+    arn: str
+    type: str = "STANDARD"
+    username: str
+    groups: tuple[str, ...] = ()
+    policies: tuple[AssociatedPolicy, ...] = ()
+    created_at: float
+    modified_at: float
+    tags: Tags = ()
+
+
+def cluster_arn(region: str, account: str, name: str) -> str:
+    return make_arn("eks", region, account, f"cluster/{name}")
+
+
+def entry_name(cluster: str, principal_arn: str) -> str:
+    """The name of an access entry's record."""
+    return f"{cluster}/{principal_arn}"
+
+
+CLUSTER = Kind("eks.cluster", Cluster)
+CLUSTER_STATUS = Kind("eks.cluster-status", ClusterStatus)
+ACCESS_ENTRY = Kind("eks.access-entry", AccessEntry)
