@@ -4,7 +4,14 @@ Enters: what a cluster is to be (`ControlPlane`). Leaves: values alone. Who runs
 where the files lie, is a matter of controllers and agents.
 """
 
-from longshore.kubernetes.control_plane import ControlPlane, Keys, commands, files, new_keys
+from longshore.kubernetes.control_plane import (
+    ControlPlane,
+    Keys,
+    Webhook,
+    commands,
+    files,
+    new_keys,
+)
 from longshore.kubernetes.kubeconfig import kubeconfig
 
-__all__ = ["ControlPlane", "Keys", "commands", "files", "kubeconfig", "new_keys"]
+__all__ = ["ControlPlane", "Keys", "Webhook", "commands", "files", "kubeconfig", "new_keys"]

@@ -13,7 +13,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from longshore.base.certificates import KeyPair, Subject, issue, key_pem, new_authority
-from longshore.kubernetes.kubeconfig import kubeconfig
+from longshore.kubernetes.kubeconfig import certificate, kubeconfig, token
 
 SERVICE_NAMES = (
     "kubernetes",
@@ -25,8 +25,23 @@ SIGNING_KEY_BITS = 2048
 """RS256 is what IAM takes of an OIDC issuer."""
 ADMINISTRATORS = "system:masters"
 FRONT_PROXY = "front-proxy-client"
+WEBHOOK_CACHE = "5s"
+"""For so long an answer is good: what is taken away from somebody is so after this time."""
+ANYBODY_SEES = ("/healthz", "/livez", "/readyz")
+"""All that is told to who does not say who they are, as on EKS since 1.32."""
 ETCD_REQUEST_BYTES = 1_572_864
 """EKS's limit of an object, etcd's own default."""
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom the API server asks who a token is of (`<url>/authenticate`) and, where its own rules do
+    not allow something, whether it is allowed all the same (`<url>/authorize`)."""
+
+    url: str
+    authority: bytes
+    """The certificate (PEM) that the server's own is checked by."""
+    token: str
+    """What the API server shows."""
 
 
 class ControlPlane(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +50,15 @@ class ControlPlane(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     directory: str
     data: str
-    address: str
-    """The API server's own, as nodes and pods reach it."""
+    address: str = ""
+    """The API server's own, as nodes and pods reach it; empty for that of its default interface."""
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     """Further names and addresses that clients know it by."""
     service_cidr: str
     issuer: str
     """URL of the cluster's OIDC issuer."""
+    webhook: Webhook | None = None
     port: int = 443
     etcd_port: int = 2379
     peer_port: int = 2380
@@ -92,7 +108,9 @@ def files(plane: ControlPlane, keys: Keys, now: float) -> Mapping[str, bytes]:
     server = Subject(
         common_name="kube-apiserver",
         names=(*SERVICE_NAMES, "localhost", *plane.names),
-        addresses=("127.0.0.1", plane.address, plane.service_address, *plane.addresses),
+        addresses=tuple(
+            filter(None, ("127.0.0.1", plane.address, plane.service_address, *plane.addresses))
+        ),
         server=True,
     )
     etcd = Subject(common_name="etcd", addresses=("127.0.0.1",), server=True, client=True)
@@ -114,8 +132,25 @@ def files(plane: ControlPlane, keys: Keys, now: float) -> Mapping[str, bytes]:
         found |= {f"{name}.crt": pair.certificate, f"{name}.key": pair.key}
     for name in ("kube-controller-manager", "kube-scheduler"):
         client = issue(keys.cluster, _client(f"system:{name}"), now)
-        found[f"{name}.conf"] = kubeconfig(plane.local_url, keys.cluster.certificate, client)
-    return found
+        config = kubeconfig(plane.local_url, keys.cluster.certificate, certificate(client))
+        found[f"{name}.conf"] = config
+    return found | _webhook_files(plane.webhook)
+
+
+def _webhook_files(webhook: Webhook | None) -> dict[str, bytes]:
+    if webhook is None:
+        return {}
+    conditions = [{"path": path} for path in ANYBODY_SEES]
+    document = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "anonymous": {"enabled": True, "conditions": conditions},
+    }
+    configs = {
+        f"{name}.conf": kubeconfig(f"{webhook.url}/{name}", webhook.authority, token(webhook.token))
+        for name in ("authenticate", "authorize")
+    }
+    return {"authentication.yaml": msgspec.json.encode(document), **configs}
 
 
 def _client(name: str) -> Subject:
@@ -164,12 +199,13 @@ def _etcd(plane: ControlPlane) -> Mapping[str, object]:
 def _api_server(plane: ControlPlane) -> Mapping[str, object]:
     at = plane.directory
     return {
-        "advertise-address": plane.address,
+        **({"advertise-address": plane.address} if plane.address else {}),
+        **(_webhook(at) if plane.webhook else {}),
         "bind-address": "0.0.0.0",  # noqa: S104 - security groups say who reaches it
         "secure-port": plane.port,
         "allow-privileged": "true",
         "api-audiences": ",".join((plane.issuer, "https://kubernetes.default.svc")),
-        "authorization-mode": "Node,RBAC",
+        "authorization-mode": "Node,RBAC,Webhook" if plane.webhook else "Node,RBAC",
         "client-ca-file": f"{at}/cluster-ca.crt",
         "enable-admission-plugins": "NodeRestriction",
         "enable-aggregator-routing": "true",
@@ -194,6 +230,19 @@ def _api_server(plane: ControlPlane) -> Mapping[str, object]:
         "service-cluster-ip-range": plane.service_cidr,
         "tls-cert-file": f"{at}/server.crt",
         "tls-private-key-file": f"{at}/server.key",
+    }
+
+
+def _webhook(at: str) -> Mapping[str, object]:
+    return {
+        "authentication-config": f"{at}/authentication.yaml",
+        "authentication-token-webhook-config-file": f"{at}/authenticate.conf",
+        "authentication-token-webhook-version": "v1",
+        "authentication-token-webhook-cache-ttl": WEBHOOK_CACHE,
+        "authorization-webhook-config-file": f"{at}/authorize.conf",
+        "authorization-webhook-version": "v1",
+        "authorization-webhook-cache-authorized-ttl": WEBHOOK_CACHE,
+        "authorization-webhook-cache-unauthorized-ttl": WEBHOOK_CACHE,
     }
 
 

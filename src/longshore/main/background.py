@@ -5,10 +5,13 @@ Imported once the API answers, since no first answer needs what it brings (X.509
 
 import asyncio
 import os
+from collections.abc import Mapping
 from socket import socket
 
+from longshore.authenticator import authenticator
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
+from longshore.controllers.eks_cluster import EksCluster, ImagePusher, Keeping
 from longshore.controllers.interface import Surroundings
 from longshore.controllers.loop import run_controllers
 from longshore.controllers.registry import controllers
@@ -33,14 +36,18 @@ async def run(
     identity: Identity,
     offer: Offer,
     registry: socket,
-    routes: tuple[Later, Later],
+    routes: Mapping[str, Later],
 ) -> None:
     """Run everything until cancelled.
 
-    `registry` is the socket to serve the registry on, `routes` are agents' for ACS and for TCS.
+    `registry` is the socket to serve the registry on, `routes` are those that the gateway left to
+    be made here: agents' for ACS and for TCS, API servers' for what they ask of EKS.
     """
     sessions = AgentSessions(surroundings, identity)
-    for route, app in zip(routes, (sessions.acs, sessions.tcs), strict=True):
+    asked = authenticator(
+        surroundings.store, identity, surroundings.clock, surroundings.installation
+    )
+    for route, app in zip(routes.values(), (sessions.acs, sessions.tcs, asked), strict=True):
         route.become(app)
     parts = Parts(
         installation=surroundings.installation,
@@ -55,12 +62,19 @@ async def run(
         group.create_task(sessions.run())
         group.create_task(
             run_controllers(
-                controllers(surroundings, offer.log_store),
+                [*controllers(surroundings, offer.log_store), _eks(surroundings, offer, authority)],
                 surroundings,
                 holder=f"{os.uname().nodename}/{os.getpid()}",
                 shared=bool(surroundings.installation.store),
             )
         )
+
+
+def _eks(surroundings: Surroundings, offer: Offer, authority: Authority) -> EksCluster:
+    keeping = Keeping(
+        surroundings.installation, offer.sealer, authority.certificate_pem, surroundings.clock
+    )
+    return EksCluster(surroundings, keeping, ImagePusher(surroundings, offer.blobs))
 
 
 def _authority(installation: Installation) -> Authority:

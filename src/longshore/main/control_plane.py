@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from socket import socket
 from typing import Any
 
@@ -34,6 +34,9 @@ SHORT_TURN_SECONDS = 0.0005
 """How long one thread may keep Python from another that waits for it; 5 ms is Python's own."""
 COLLECT_AFTER = (20_000, 20, 50)
 """Objects made and not freed, and younger collections, before each generation is collected."""
+ACS, TCS, EKS = "/ws", "/tcs", "/_longshore/eks"
+ROUTES = (ACS, TCS, EKS)
+"""Paths of the gateway's that are not AWS's APIs: agents' two, and that of EKS's API servers."""
 log = logger(__name__)
 
 
@@ -54,7 +57,7 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
         await prepare(surroundings)
         identity = IamIdentity(ids)
         offer = open_offer(surroundings, stack)
-        sessions = Later(), Later()
+        routes = {path: Later() for path in ROUTES}
         gateway = Gateway(
             services=offer.services,
             store=store,
@@ -63,7 +66,7 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
             installation=installation,
             identity=identity,
             certificate=lambda: _certificate(installation),
-            routes=dict(zip(("/ws", "/tcs"), sessions, strict=True)),
+            routes=routes,
             reset=lambda: reset(store, surroundings),
             throttling=installation.throttling,
         )
@@ -72,7 +75,7 @@ async def serve(installation: Installation, stopping: asyncio.Event) -> None:
         stack.push_async_callback(gateway.stop)
         tell_serving()
         log.info("the control plane serves", port=installation.port)
-        behind = _run_background(surroundings, identity, offer, registry, sessions)
+        behind = _run_background(surroundings, identity, offer, registry, routes)
         await run_until(stopping, behind)
 
 
@@ -97,18 +100,18 @@ async def _run_background(
     identity: Identity,
     offer: Offer,
     registry: socket,
-    sessions: tuple[Later, Later],
+    routes: Mapping[str, Later],
 ) -> None:
     with _short_turns():
         run = await asyncio.to_thread(_load_background, offer)
     _spare_collections()
-    await run(surroundings, identity, offer, registry, sessions)
+    await run(surroundings, identity, offer, registry, routes)
 
 
 def _load_background(
     offer: Offer,
 ) -> Callable[
-    [Surroundings, Identity, Offer, socket, tuple[Later, Later]], Coroutine[Any, Any, None]
+    [Surroundings, Identity, Offer, socket, Mapping[str, Later]], Coroutine[Any, Any, None]
 ]:
     from longshore.main.background import run
 

@@ -51,6 +51,7 @@ class Offer:
     services: ServicesOnDemand
     log_store: LogStore
     blobs: FileBlobs
+    sealer: Sealer
 
 
 def open_offer(surroundings: Surroundings, stack: contextlib.AsyncExitStack) -> Offer:
@@ -65,6 +66,7 @@ def open_offer(surroundings: Surroundings, stack: contextlib.AsyncExitStack) -> 
             "ec2": (),
             "ecr": (blobs,),
             "ecs": (),
+            "eks": (),
             "iam": (),
             "logs": (log_store,),
             "secretsmanager": (sealer,),
@@ -72,4 +74,4 @@ def open_offer(surroundings: Surroundings, stack: contextlib.AsyncExitStack) -> 
             "sts": (),
         }
     )
-    return Offer(services=services, log_store=log_store, blobs=blobs)
+    return Offer(services=services, log_store=log_store, blobs=blobs, sealer=sealer)

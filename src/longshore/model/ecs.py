@@ -332,6 +332,19 @@ class ClientToken(msgspec.Struct, frozen=True, kw_only=True):
 CLUSTER = Kind("ecs.cluster", Cluster)
 FAMILY = Kind("ecs.family", Family)
 TASK_DEFINITION = Kind("ecs.task-definition", TaskDefinition)
+
+
+def definition_name(family: str, revision: int) -> str:
+    """The name of a task definition's record; names sort as revisions do."""
+    return f"{family}:{revision:09d}"
+
+
+def definition_of_arn(arn: str) -> str:
+    """The name of the record of the task definition with this ARN."""
+    family, _, revision = arn.rpartition("/")[2].partition(":")
+    return definition_name(family, int(revision))
+
+
 CONTAINER_INSTANCE = Kind(
     "ecs.container-instance",
     ContainerInstance,

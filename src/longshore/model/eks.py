@@ -20,6 +20,15 @@ IMAGES_ACCOUNT = "602401143452"
 """The account whose registry has EKS's own images, as on AWS."""
 POLICIES = "arn:aws:eks::aws:cluster-access-policy/"
 """What the ARNs of access policies begin with."""
+ACCESS_POLICIES = (
+    "AmazonEKSAdminPolicy",
+    "AmazonEKSAdminViewPolicy",
+    "AmazonEKSClusterAdminPolicy",
+    "AmazonEKSEditPolicy",
+    "AmazonEKSSecretReaderPolicy",
+    "AmazonEKSViewPolicy",
+)
+"""Names of the access policies that there are, in order."""
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +61,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     support_type: str = "EXTENDED"
     deletion_protection: bool = False
     client_token: str = ""
+    request: str = ""
+    """A digest of the request that made it: another one with the same token is refused."""
     tags: Tags = ()
     deleted_at: float = 0.0
     """When its deletion was asked for; 0 while it is not."""
@@ -114,6 +125,9 @@ class AccessEntry(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[AssociatedPolicy, ...] = ()
     created_at: float
     modified_at: float
+    client_token: str = ""
+    request: str = ""
+    """As a cluster's."""
     tags: Tags = ()
 
 

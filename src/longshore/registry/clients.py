@@ -10,11 +10,12 @@ Directories that did not exist are marked, so that the last installation to leav
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from longshore.base.authority import Authority
+from longshore.base.hosts_file import forget_all, have_names, write
 from longshore.base.installation import Installation
 from longshore.base.locks import held_machine_wide
 from longshore.base.logs import logger
@@ -45,14 +46,14 @@ def install(
         for host in hosts:
             for folder in CERTIFICATES:
                 _trust(etc, etc / folder / host, host, authority.certificate_pem)
-        names = [host.rpartition(":")[0] for host in hosts]
-        _change_hosts(etc / "hosts", lambda lines: _with_names(lines, installation, names))
+    address = installation.listen if installation.listen not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
+    have_names(installation, {host.rpartition(":")[0]: address for host in hosts}, etc)
 
 
 def uninstall(installation: Installation, etc: Path = Path("/etc")) -> None:
     """Take away all that `install` wrote for this installation, and nothing else."""
+    forget_all(installation, etc)
     with held_machine_wide("etc"):
-        _change_hosts(etc / "hosts", lambda lines: _without(lines, installation))
         for folder in CERTIFICATES:
             parent = etc / folder
             pattern = f"*.dkr.ecr.*.{installation.domain}:{installation.registry_port}"
@@ -112,12 +113,12 @@ async def _install_aside(
 def _trust(etc: Path, directory: Path, host: str, certificate: bytes) -> None:
     _make(etc, directory.parent)
     directory.mkdir(exist_ok=True)
-    _write(directory / "ca.crt", certificate)
+    write(directory / "ca.crt", certificate)
     if directory.parent.parent.name == "containerd":
         text = (
             f'server = "https://{host}"\n\n[host."https://{host}"]\n  ca = "{directory}/ca.crt"\n'
         )
-        _write(directory / "hosts.toml", text.encode())
+        write(directory / "hosts.toml", text.encode())
 
 
 def _make(etc: Path, directory: Path) -> None:
@@ -135,42 +136,3 @@ def _leave(directory: Path) -> None:
     if mark.exists() and [path.name for path in directory.iterdir()] == [MARK]:
         mark.unlink()
         directory.rmdir()
-
-
-def _tag(installation: Installation) -> str:
-    return f"# longshore {installation.id}"
-
-
-def _without(lines: list[str], installation: Installation) -> list[str]:
-    return [line for line in lines if not line.endswith(_tag(installation))]
-
-
-def _with_names(lines: list[str], installation: Installation, names: list[str]) -> list[str]:
-    """The lines with one for each name, the installation's lines at the end."""
-    address = installation.listen if installation.listen not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
-    own = [line for line in lines if line.endswith(_tag(installation))]
-    added = [f"{address} {name} {_tag(installation)}" for name in names]
-    return [*_without(lines, installation), *dict.fromkeys([*own, *added])]
-
-
-def _change_hosts(path: Path, change: Callable[[list[str]], list[str]]) -> None:
-    before = path.read_text() if path.exists() else ""
-    lines = change(before.splitlines())
-    after = "\n".join(lines) + "\n" if lines else ""
-    if after != before and lines != before.splitlines():
-        _write(path, after.encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all; in place where the file is a mount of its own, as in containers."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    draft = path.with_name(f".{path.name}.longshore-new")
-    try:
-        draft.write_bytes(content)
-        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
-        draft.chmod(mode)
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        path.write_bytes(content)

@@ -12,6 +12,7 @@ from longshore.base.clock import SystemClock
 from longshore.components import locate
 from longshore.kubernetes import ControlPlane, commands, files, kubeconfig, new_keys
 from longshore.kubernetes.control_plane import administrator
+from longshore.kubernetes.kubeconfig import certificate
 from longshore.testing.containerd import network_namespace
 from longshore.testing.wait import wait_until
 
@@ -46,7 +47,8 @@ class RunningControlPlane:
         """A kubeconfig of this client."""
         path = self._directory / f"{name}.conf"
         authority = self.keys.cluster.certificate
-        path.write_bytes(kubeconfig(f"https://{ADDRESS}:{self.plane.port}", authority, client))
+        url = f"https://{ADDRESS}:{self.plane.port}"
+        path.write_bytes(kubeconfig(url, authority, certificate(client)))
         return path
 
     def start(self) -> None:

@@ -89,21 +89,25 @@ def _create_default_group(
 ) -> None:
     """Members reach each other and everything ("Default security groups for your VPCs")."""
     group_id = f"sg-{ids.hex(17)}"
-    within = SecurityGroupRule(
+    group = SecurityGroup(
+        id=group_id,
+        vpc_id=vpc_id,
+        name="default",
+        description="default VPC security group",
+        rules=(within_group(ids, account, group_id), egress_to_everywhere(ids)),
+    )
+    tx.create(SECURITY_GROUP, account, region, group_id, group)
+
+
+def within_group(ids: Ids, account: str, group_id: str) -> SecurityGroupRule:
+    """The rule by which a group's members reach each other."""
+    return SecurityGroupRule(
         id=f"sgr-{ids.hex(17)}",
         egress=False,
         protocol="-1",
         group_id=group_id,
         group_account=account,
     )
-    group = SecurityGroup(
-        id=group_id,
-        vpc_id=vpc_id,
-        name="default",
-        description="default VPC security group",
-        rules=(within, egress_to_everywhere(ids)),
-    )
-    tx.create(SECURITY_GROUP, account, region, group_id, group)
 
 
 def egress_to_everywhere(ids: Ids) -> SecurityGroupRule:

@@ -16,7 +16,14 @@ from longshore.base.logs import logger
 from longshore.controllers.session.identity import Credentials
 from longshore.controllers.session.payload import Surrounding, stop_message, task_message
 from longshore.model.ec2 import SUBNET, VPC
-from longshore.model.ecs import TASK, TASK_DEFINITION, ContainerInstance, Stop, Task
+from longshore.model.ecs import (
+    TASK,
+    TASK_DEFINITION,
+    ContainerInstance,
+    Stop,
+    Task,
+    definition_of_arn,
+)
 from longshore.model.errors import AwsError
 from longshore.model.network import Network
 from longshore.nodeapi import acs
@@ -242,8 +249,7 @@ class AgentSession:
     def _message(self, key: Key, task: Task) -> acs.Task:
         if task.desired_status == "STOPPED":
             return stop_message(task)
-        family, _, revision = task.definition_arn.rpartition("/")[2].partition(":")
-        name = f"{family}:{int(revision):09d}"
+        name = definition_of_arn(task.definition_arn)
         definition = self._reader.get(TASK_DEFINITION, key.account, key.region, name)
         if definition is None:
             raise AwsError("ClientException", "The task definition is gone.")

@@ -6,13 +6,20 @@ from typing import Any
 import msgspec
 
 from longshore.model.arn import parse_arn
-from longshore.model.ecs import FAMILY, TASK_DEFINITION, Document, Family, TaskDefinition
+from longshore.model.ecs import (
+    FAMILY,
+    TASK_DEFINITION,
+    Document,
+    Family,
+    TaskDefinition,
+    definition_name,
+)
 from longshore.services.ecs.capabilities import required_attributes
 from longshore.services.ecs.definition_checks import check_definition, compatibilities
 from longshore.services.ecs.naming import arn_of, client_error, invalid
 from longshore.services.ecs.pages import page
 from longshore.services.ecs.roles import pass_role
-from longshore.services.ecs.tags import definition_key, read_tags, show_tags
+from longshore.services.ecs.tags import read_tags, show_tags
 from longshore.services.interface import Context, Response
 from longshore.store.interface import Record
 
@@ -70,7 +77,7 @@ def register_task_definition(context: Context, request: Any) -> Response:
         tags=tags,
     )
     context.tx.put(FAMILY, *place, family, Family(name=family, last_revision=revision))
-    context.tx.create(TASK_DEFINITION, *place, definition_key(family, revision), definition)
+    context.tx.create(TASK_DEFINITION, *place, definition_name(family, revision), definition)
     return {"taskDefinition": show_definition(definition), "tags": show_tags(tags)}
 
 
@@ -133,7 +140,7 @@ def find_definition(context: Context, reference: str) -> Record[TaskDefinition] 
     if revision:
         if not revision.isdecimal() or len(revision) > 9:
             raise client_error(f"Invalid revision number. Number: {revision}")
-        key = definition_key(family, int(revision))
+        key = definition_name(family, int(revision))
         return context.tx.get(TASK_DEFINITION, context.account, context.region, key)
     return _latest(context, family)
 
@@ -142,7 +149,7 @@ def _latest(context: Context, family: str) -> Record[TaskDefinition] | None:
     counter = context.tx.get(FAMILY, context.account, context.region, family)
     revision = counter.value.last_revision if counter is not None else 0
     while revision:
-        key = definition_key(family, revision)
+        key = definition_name(family, revision)
         record = context.tx.get(TASK_DEFINITION, context.account, context.region, key)
         if record is not None and record.value.status == "ACTIVE":
             return record

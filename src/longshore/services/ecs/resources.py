@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from longshore.model.ecs import CLUSTER, TASK, TASK_DEFINITION
+from longshore.model.ecs import CLUSTER, TASK, TASK_DEFINITION, definition_name
 from longshore.services.ecs.naming import arn_of, cluster_of_task
-from longshore.services.ecs.tags import definition_key
 from longshore.services.interface import Context, Resource, ResourcesOf
 
 Request = Mapping[str, Any]
@@ -75,7 +74,7 @@ def _definition(context: Context, request: Request) -> Iterator[Resource]:
     family, _, revision = arn.rpartition("/")[2].partition(":")
     conditions = _cluster_condition(context, request)
     if revision.isdecimal():
-        key = definition_key(family, int(revision))
+        key = definition_name(family, int(revision))
         conditions |= _resource_tags(context, TASK_DEFINITION, key)
     yield Resource(arn=arn, conditions=conditions)
 
@@ -123,9 +122,10 @@ def _service_created(context: Context, request: Request) -> list[Resource]:
 def _reported(context: Context, request: Request) -> Iterator[Resource]:
     """The cluster that an agent names, and that of the task whose state it changes.
 
-    A task of another account is beyond IAM here: only a host's user is heard about one.
+    A task or cluster of another account is beyond IAM here: only a host's user is heard about one.
     """
-    clusters = {_cluster_arn(context, request)}
+    named = _cluster_arn(context, request)
+    clusters = {named} if f":{context.account}:" in named else set()
     cluster = cluster_of_task(context, request.get("task") or "")
     if cluster:
         clusters.add(arn_of(context, f"cluster/{cluster}"))

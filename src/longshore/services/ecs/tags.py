@@ -13,6 +13,7 @@ from longshore.model.ecs import (
     TASK,
     TASK_DEFINITION,
     Tags,
+    definition_name,
 )
 from longshore.model.errors import AwsError
 from longshore.model.kind import Kind
@@ -72,7 +73,7 @@ def _tagged(context: Context, text: str) -> tuple[Kind[Any], Record[Any]]:
     kind, name = KINDS[arn.resource_type], arn.resource.partition("/")[2]
     if kind is TASK_DEFINITION:
         family, _, revision = name.rpartition(":")
-        name = definition_key(family, int(revision)) if revision.isdecimal() else name
+        name = definition_name(family, int(revision)) if revision.isdecimal() else name
     record = context.tx.get(kind, context.account, context.region, name)
     if record is None:
         raise _not_found(arn.resource_type)
@@ -86,11 +87,6 @@ def _not_found(resource_type: str) -> AwsError:
         case "service":
             return AwsError("ServiceNotFoundException", "Service not found.")
     return invalid(f"The specified {resource_type.replace('-', ' ')} does not exist.")
-
-
-def definition_key(family: str, revision: int) -> str:
-    """The record's name of a task definition: nine digits, so that revisions sort."""
-    return f"{family}:{revision:09d}"
 
 
 def tag_resource(context: Context, request: Any) -> Response:

@@ -6,14 +6,23 @@ from typing import Any
 import numpy as np
 
 from longshore.base.ids import Ids
-from longshore.model.ecs import TASK, TASK_DEFINITION, Service, Tags, Task, TaskDefinition
+from longshore.model.ecs import (
+    TASK,
+    TASK_DEFINITION,
+    Service,
+    Tags,
+    Task,
+    TaskDefinition,
+    definition_of_arn,
+)
+from longshore.model.eks import SYSTEM_ACCOUNT
 from longshore.scheduler.columns import Columns
 from longshore.scheduler.demand import Demand, demand_of
 from longshore.scheduler.feasible import feasible
 from longshore.scheduler.launch import Launch, new_task
 from longshore.scheduler.plan import Plan, plan
 from longshore.scheduler.reservation import claim
-from longshore.scheduler.view import cluster_columns, fargate_columns
+from longshore.scheduler.view import cluster_columns, fargate_columns, host_columns
 from longshore.store.interface import Key, Reader, Transaction
 
 NO_CAPACITY = "Capacity is unavailable at this time"
@@ -55,11 +64,7 @@ class Placing:
         draft = new_task(launch, definition, self._ids, now)
         fargate = launch.launch_type == "FARGATE"
         demand = demand_of(draft, () if fargate else definition.requires_attributes)
-        columns = (
-            fargate_columns(tx)
-            if fargate
-            else cluster_columns(tx, key.account, key.region, service.cluster)
-        )
+        columns = _places(tx, key, service, fargate=fargate)
         strategies = service.placement_strategy or SPREAD
         chosen = plan(columns, demand, count, () if fargate else strategies, self._draw)
         made = []
@@ -87,6 +92,15 @@ class Placing:
         return _daemon_places(columns, demand_of(draft, definition.requires_attributes), live)
 
 
+def _places(reader: Reader, key: Key, service: Service, *, fargate: bool) -> Columns:
+    """Where the service's tasks may run; those of EKS's own account on any host."""
+    if fargate:
+        return fargate_columns(reader)
+    if key.account == SYSTEM_ACCOUNT:
+        return host_columns(reader)
+    return cluster_columns(reader, key.account, key.region, service.cluster)
+
+
 def _daemon_places(columns: Columns, demand: Demand, live: Sequence[Task]) -> int:
     allowed, _ = feasible(columns, demand)
     taken = {task.instance_arn for task in live}
@@ -96,9 +110,7 @@ def _daemon_places(columns: Columns, demand: Demand, live: Sequence[Task]) -> in
 
 def definition_of(reader: Reader, key: Key, service: Service) -> TaskDefinition | None:
     """The primary deployment's task definition."""
-    arn = service.deployments[-1].definition_arn
-    family, _, revision = arn.rpartition("/")[2].partition(":")
-    name = f"{family}:{int(revision):09d}"
+    name = definition_of_arn(service.deployments[-1].definition_arn)
     record = reader.get(TASK_DEFINITION, key.account, key.region, name)
     return record.value if record is not None else None
 

@@ -1,0 +1,216 @@
+"""The loop: one key for each cluster."""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from longshore.base.hosts_file import forget_names, have_names
+from longshore.base.logs import logger
+from longshore.components import ComponentMissing, InstallFailed, component, install, locate
+from longshore.controllers.eks_cluster import plane as planes
+from longshore.controllers.eks_cluster import records
+from longshore.controllers.eks_cluster.image import ImagePusher
+from longshore.controllers.eks_cluster.keeping import Keeping
+from longshore.controllers.interface import Surroundings
+from longshore.model.ec2 import NETWORK_INTERFACE
+from longshore.model.ecs import SERVICE, TASK, Task
+from longshore.model.eks import (
+    CLUSTER,
+    CLUSTER_STATUS,
+    SYSTEM_ACCOUNT,
+    Cluster,
+    ClusterStatus,
+    Issue,
+)
+from longshore.model.kind import Kind
+from longshore.store.interface import Change, Key, Reader, Transaction
+from longshore.vpc.projection import public_address_of
+
+PLATFORM_VERSION = "eks.1"
+INSTALL_LOOK_SECONDS = 1.0
+INSTALL_AGAIN_SECONDS = 60.0
+log = logger(__name__)
+
+
+class EksCluster:
+    """`longshore.controllers.interface.Controller` of every cluster's control plane."""
+
+    name = "controllers/eks_cluster"
+    watched: Collection[Kind[Any]] = (CLUSTER, SERVICE, TASK)
+
+    def __init__(self, surroundings: Surroundings, keeping: Keeping, images: ImagePusher) -> None:
+        self._store = surroundings.store
+        self._clock = surroundings.clock
+        self._ids = surroundings.ids
+        self._installation = surroundings.installation
+        self._keeping = keeping
+        self._images = images
+        self._installs: dict[str, _Install] = {}
+
+    def keys(self, change: Change, reader: Reader) -> Iterable[Key]:
+        if change.key.kind == CLUSTER.name:
+            if change.after is not None:
+                yield change.key
+        elif change.key.account == SYSTEM_ACCOUNT:
+            record: Any = change.after or change.before
+            value = record.value
+            service = value.service if isinstance(value, Task) else value.name
+            if value.cluster == planes.ECS_CLUSTER and service:
+                account, name = planes.cluster_of(service)
+                yield Key(CLUSTER.name, account, change.key.region, name)
+
+    def every_key(self, reader: Reader) -> Iterable[Key]:
+        return [record.key for record in reader.scan(CLUSTER)]
+
+    async def reconcile(self, key: Key) -> float | None:
+        record = self._store.reader.get(CLUSTER, key.account, key.region, key.name)
+        if record is None:
+            return None
+        cluster = record.value
+        if cluster.deleted_at:
+            await self._take_away(key, cluster)
+            return None
+        status = await self._begin(key, cluster)
+        program = self._program(cluster.version)
+        if program is None:
+            return await self._install(key, cluster, status)
+        await self._run(key, cluster, status, program)
+        await self._look(key, cluster)
+        return None
+
+    async def _begin(self, key: Key, cluster: Cluster) -> ClusterStatus:
+        """The cluster's status, made with its keys where there is none of this very cluster."""
+        found = self._status(self._store.reader, key, cluster)
+        if found is not None:
+            return found
+        begun = await asyncio.to_thread(self._keeping.begin, cluster)
+        issuer = planes.issuer(self._installation, cluster, key.region)
+
+        def make(tx: Transaction) -> ClusterStatus:
+            known = self._status(tx, key, cluster)
+            if known is not None:
+                return known
+            group = records.have_cluster_group(tx, self._ids, key, cluster)
+            made = msgspec.structs.replace(
+                begun, issuer=issuer, security_group=group, platform_version=PLATFORM_VERSION
+            )
+            tx.put(CLUSTER_STATUS, key.account, key.region, cluster.name, made)
+            return made
+
+        return await self._store.transact(make)
+
+    def _status(self, reader: Reader, key: Key, cluster: Cluster) -> ClusterStatus | None:
+        record = reader.get(CLUSTER_STATUS, key.account, key.region, cluster.name)
+        return record.value if record is not None and record.value.id == cluster.id else None
+
+    def _program(self, version: str) -> Path | None:
+        try:
+            return locate(f"kube-{version}").resolve()
+        except ComponentMissing:
+            return None
+
+    async def _install(self, key: Key, cluster: Cluster, status: ClusterStatus) -> float:
+        """Build what the cluster runs, and say so in its status meanwhile."""
+        name = f"kubernetes-{cluster.version}"
+        running = self._installs.get(name)
+        if running is None:
+            running = self._installs[name] = _Install(name)
+        again = INSTALL_LOOK_SECONDS
+        if running.done():
+            del self._installs[name]
+            again = INSTALL_AGAIN_SECONDS if running.failed else 0.0
+        issue = Issue("Other", running.said)
+        if status.issues != (issue,):
+            await self._change(key, cluster, issues=(issue,))
+        return again
+
+    async def _run(self, key: Key, cluster: Cluster, status: ClusterStatus, program: Path) -> None:
+        """Have the service that keeps the control plane running, and what its tasks need."""
+        tag = program.parent.name
+        await self._images.have(key.region, tag, program)
+        kept = await asyncio.to_thread(self._keeping.open, cluster, status)
+        webhook = self._keeping.webhook(cluster, key.account, key.region, kept)
+        plane = planes.control_plane(self._installation, cluster, key.region, webhook)
+        await asyncio.to_thread(self._keeping.write, cluster, plane, kept)
+        reference = planes.image(self._installation, key.region, tag)
+        now = self._clock.now()
+        definition = planes.definition(self._installation, cluster, key, plane, reference, now)
+
+        def stage(tx: Transaction) -> None:
+            records.have_execution_role(tx, self._ids, now)
+            network = records.have_network(tx, self._ids, key, cluster)
+            service = planes.service(cluster, key, definition, network, now)
+            records.run(tx, key.region, definition, service)
+
+        await self._store.transact(stage)
+
+    async def _look(self, key: Key, cluster: Cluster) -> None:
+        """Have the endpoint's name lead to the control plane; ACTIVE once all of it runs."""
+        task = self._task(key, cluster)
+        if task is None or task.placement is None:
+            return
+        reader = self._store.reader
+        eni = reader.get(NETWORK_INTERFACE, SYSTEM_ACCOUNT, key.region, task.placement.eni_id)
+        if eni is None:
+            return
+        address = public_address_of(reader, SYSTEM_ACCOUNT, key.region, eni.value)
+        name = planes.endpoint_name(self._installation, cluster, key.region)
+        await asyncio.to_thread(have_names, self._installation, {name: address})
+        # Two of its containers come after the API server was ready.
+        if task.last_status == "RUNNING":
+            await self._change(key, cluster, status="ACTIVE", endpoint=f"https://{name}", issues=())
+
+    def _task(self, key: Key, cluster: Cluster) -> Task | None:
+        """The control plane's task that is to run."""
+        service = planes.service_name(key.account, cluster.name)
+        name = f"{planes.ECS_CLUSTER}/{service}"
+        found = self._store.reader.find(TASK, SYSTEM_ACCOUNT, key.region, "service", name)
+        wanted = (record.value for record in found if record.value.desired_status == "RUNNING")
+        return next(wanted, None)
+
+    async def _change(self, key: Key, cluster: Cluster, **fields: Any) -> None:
+        def change(tx: Transaction) -> None:
+            status = self._status(tx, key, cluster)
+            if status is None:
+                return
+            changed = msgspec.structs.replace(status, **fields)
+            if changed != status:
+                tx.put(CLUSTER_STATUS, key.account, key.region, cluster.name, changed)
+
+        await self._store.transact(change)
+
+    async def _take_away(self, key: Key, cluster: Cluster) -> None:
+        """The task first; what is left of the cluster goes once it has ended."""
+        if not await self._store.transact(lambda tx: records.end(tx, key, cluster)):
+            return
+        name = planes.endpoint_name(self._installation, cluster, key.region)
+        await asyncio.to_thread(forget_names, self._installation, [name])
+        await asyncio.to_thread(self._keeping.forget, cluster)
+        await self._store.transact(lambda tx: records.forget(tx, key, cluster))
+        log.info("a cluster was deleted", cluster=cluster.arn)
+
+
+class _Install:
+    """A component on its way; `said` is how far it is."""
+
+    def __init__(self, name: str) -> None:
+        self.said = f"Longshore is installing {name}."
+        self.failed = False
+        self._task = asyncio.create_task(asyncio.to_thread(self._run, name))
+
+    def done(self) -> bool:
+        return self._task.done()
+
+    def _run(self, name: str) -> None:
+        try:
+            install(component(name), self._tell)
+        except (InstallFailed, OSError) as failure:
+            self.failed = True
+            self.said = f"{name} could not be installed: {failure}"
+            log.warning("a component was not installed", component=name, reason=str(failure))
+
+    def _tell(self, line: str) -> None:
+        self.said = f"Longshore is installing what this cluster runs. {line}"

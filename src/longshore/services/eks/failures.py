@@ -1,0 +1,28 @@
+"""EKS's exceptions ("Common errors" and "Errors" of each operation, Amazon EKS API Reference)."""
+
+from longshore.model.errors import AwsError
+
+
+def invalid_parameter(message: str, cluster: str = "") -> AwsError:
+    return _about(cluster, "InvalidParameterException", message)
+
+
+def invalid_request(message: str, cluster: str) -> AwsError:
+    return _about(cluster, "InvalidRequestException", message)
+
+
+def in_use(message: str, cluster: str) -> AwsError:
+    return _about(cluster, "ResourceInUseException", message)
+
+
+def not_found(message: str, cluster: str) -> AwsError:
+    return _about(cluster, "ResourceNotFoundException", message)
+
+
+def limit_exceeded(message: str, cluster: str) -> AwsError:
+    return _about(cluster, "ResourceLimitExceededException", message)
+
+
+def _about(cluster: str, code: str, message: str) -> AwsError:
+    """The error with the member that names the cluster."""
+    return AwsError(code, message, members={"clusterName": cluster} if cluster else None)

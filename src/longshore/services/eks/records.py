@@ -1,0 +1,72 @@
+"""Clusters and access entries that requests name, or EKS's errors that there are none."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from longshore.model import eks
+from longshore.services.eks.failures import invalid_request, not_found
+from longshore.services.eks.principals import check_format
+from longshore.services.interface import Context
+
+API_MODES = ("API", "API_AND_CONFIG_MAP")
+"""Authentication modes of clusters that have access entries."""
+
+
+def cluster_named(context: Context, name: str) -> eks.Cluster:
+    record = context.tx.get(eks.CLUSTER, context.account, context.region, name)
+    if record is None:
+        raise not_found(f"No cluster found for name: {name}.", name)
+    return record.value
+
+
+def status_of(context: Context, cluster: eks.Cluster) -> eks.ClusterStatus | None:
+    """What its controller says of it; None while nothing, or of an earlier one of its name."""
+    place = (context.account, context.region, cluster.name)
+    record = context.tx.get(eks.CLUSTER_STATUS, *place)
+    return record.value if record is not None and record.value.id == cluster.id else None
+
+
+def cluster_with_entries(context: Context, name: str) -> eks.Cluster:
+    """The cluster; InvalidRequestException where its mode knows no access entries."""
+    cluster = cluster_named(context, name)
+    if cluster.authentication_mode not in API_MODES:
+        raise invalid_request(
+            "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to"
+            " perform this operation.",
+            name,
+        )
+    return cluster
+
+
+def changeable_cluster(context: Context, name: str) -> eks.Cluster:
+    """The same, and InvalidRequestException where it is being deleted."""
+    cluster = cluster_with_entries(context, name)
+    if cluster.deleted_at:
+        raise invalid_request(f"Cluster '{name}' is not in ACTIVE status", name)
+    return cluster
+
+
+def entry_of(context: Context, cluster: str, principal_arn: str) -> eks.AccessEntry:
+    check_format(principal_arn, cluster)
+    name = eks.entry_name(cluster, principal_arn)
+    record = context.tx.get(eks.ACCESS_ENTRY, context.account, context.region, name)
+    if record is None:
+        raise not_found(
+            "The specified principalArn could not be found. You can view your available access"
+            " entries with 'list-access-entries'.",
+            cluster,
+        )
+    return record.value
+
+
+def put_entry(context: Context, entry: eks.AccessEntry) -> None:
+    name = eks.entry_name(entry.cluster, entry.principal_arn)
+    context.tx.put(eks.ACCESS_ENTRY, context.account, context.region, name, entry)
+
+
+def digest(request: Mapping[str, Any]) -> str:
+    """What tells a request from another one with the same client token."""
+    return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()

@@ -1,0 +1,166 @@
+"""What each call is about, for IAM.
+
+("Actions, resources, and condition keys for Amazon Elastic Kubernetes Service", Service
+Authorization Reference. It names no resource for CreateCluster and ListClusters; what AWS denies,
+and lets policies name, is the cluster.) The gateway adds the tags of requests.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from longshore.model import eks
+from longshore.model.arn import make_arn, parse_arn
+from longshore.services.eks.named import named_by_arn
+from longshore.services.eks.unbuilt import member
+from longshore.services.interface import Context, Resource, ResourcesOf
+
+Conditions = dict[str, str | list[str]]
+
+CREATION_KEYS: Mapping[str, tuple[str, ...]] = {
+    "eks:authenticationMode": ("accessConfig", "authenticationMode"),
+    "eks:blockStorageEnabled": ("storageConfig", "blockStorage", "enabled"),
+    "eks:bootstrapClusterCreatorAdminPermissions": (
+        "accessConfig",
+        "bootstrapClusterCreatorAdminPermissions",
+    ),
+    "eks:bootstrapSelfManagedAddons": ("bootstrapSelfManagedAddons",),
+    "eks:computeConfigEnabled": ("computeConfig", "enabled"),
+    "eks:controlPlaneEgressMode": ("resourcesVpcConfig", "controlPlaneEgressMode"),
+    "eks:controlPlaneScalingTier": ("controlPlaneScalingConfig", "tier"),
+    "eks:deletionProtection": ("deletionProtection",),
+    "eks:elasticLoadBalancingEnabled": (
+        "kubernetesNetworkConfig",
+        "elasticLoadBalancing",
+        "enabled",
+    ),
+    "eks:endpointPrivateAccess": ("resourcesVpcConfig", "endpointPrivateAccess"),
+    "eks:endpointPublicAccess": ("resourcesVpcConfig", "endpointPublicAccess"),
+    "eks:kubernetesVersion": ("version",),
+    "eks:supportType": ("upgradePolicy", "supportType"),
+    "eks:zonalShiftEnabled": ("zonalShiftConfig", "enabled"),
+}
+"""Condition keys of CreateCluster and the members of the request that they show."""
+
+
+def _created_cluster(context: Context, request: Any) -> Iterable[Resource]:
+    found = {key: member(request, *path) for key, path in CREATION_KEYS.items()}
+    given = {key: _text(value) for key, value in found.items() if value is not None}
+    arn = eks.cluster_arn(context.region, context.account, request["name"])
+    return [Resource(arn=arn, conditions=given)]
+
+
+def _text(value: Any) -> str | list[str]:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _every_cluster(context: Context, request: Any) -> Iterable[Resource]:
+    return [Resource(arn=eks.cluster_arn(context.region, context.account, "*"))]
+
+
+def _named_cluster(context: Context, request: Any) -> Iterable[Resource]:
+    return [_cluster(context, request["name"], {})]
+
+
+def _cluster_of_entries(context: Context, request: Any) -> Iterable[Resource]:
+    return [_cluster(context, request["clusterName"], {})]
+
+
+def _cluster_of_new_entry(context: Context, request: Any) -> Iterable[Resource]:
+    conditions: Conditions = {
+        "eks:accessEntryType": request.get("type", "STANDARD"),
+        "eks:principalArn": request["principalArn"],
+        **_asked_of_entry(request),
+    }
+    return [_cluster(context, request["clusterName"], conditions)]
+
+
+def _cluster(context: Context, name: str, conditions: Conditions) -> Resource:
+    record = context.tx.get(eks.CLUSTER, context.account, context.region, name)
+    tags = _tags(record.value.tags) if record is not None else {}
+    arn = eks.cluster_arn(context.region, context.account, name)
+    return Resource(arn=arn, conditions={**tags, **conditions})
+
+
+def _named_entry(context: Context, request: Any) -> Iterable[Resource]:
+    cluster, principal = request["clusterName"], request["principalArn"]
+    name = eks.entry_name(cluster, principal)
+    record = context.tx.get(eks.ACCESS_ENTRY, context.account, context.region, name)
+    asked: Conditions = {**_asked_of_entry(request), **_asked_of_policy(request)}
+    if record is not None:
+        return [Resource(arn=record.value.arn, conditions={**_of_entry(record.value), **asked})]
+    asked |= {"eks:clusterName": cluster, "eks:principalArn": principal}
+    parts = parse_arn(principal)
+    kind, owner = (parts.resource_type, parts.account) if parts is not None else ("*", "*")
+    resource = f"access-entry/{cluster}/{kind}/{owner}/{principal.rpartition('/')[2]}/*"
+    arn = make_arn("eks", context.region, context.account, resource)
+    return [Resource(arn=arn, conditions=asked)]
+
+
+def _of_entry(entry: eks.AccessEntry) -> Conditions:
+    return {
+        **_tags(entry.tags),
+        "eks:accessEntryType": entry.type,
+        "eks:clusterName": entry.cluster,
+        "eks:kubernetesGroups": list(entry.groups),
+        "eks:principalArn": entry.principal_arn,
+        "eks:username": entry.username,
+    }
+
+
+def _asked_of_entry(request: Any) -> Conditions:
+    asked: Conditions = {}
+    if "kubernetesGroups" in request:
+        asked["eks:kubernetesGroups"] = list(request["kubernetesGroups"])
+    if "username" in request:
+        asked["eks:username"] = request["username"]
+    return asked
+
+
+def _asked_of_policy(request: Any) -> Conditions:
+    asked: Conditions = {}
+    if "policyArn" in request:
+        asked["eks:policyArn"] = request["policyArn"]
+    scope = request.get("accessScope") or {}
+    if "type" in scope:
+        asked["eks:accessScope"] = scope["type"]
+    if scope.get("namespaces"):
+        asked["eks:namespaces"] = list(scope["namespaces"])
+    return asked
+
+
+def _tagged(context: Context, request: Any) -> Iterable[Resource]:
+    arn = str(request["resourceArn"])
+    found = named_by_arn(context, arn)
+    conditions: Conditions = {}
+    if isinstance(found, eks.AccessEntry):
+        conditions = _of_entry(found)
+    elif found is not None:
+        conditions = _tags(found.tags)
+    if request.get("tagKeys"):
+        conditions["aws:TagKeys"] = list(request["tagKeys"])
+    return [Resource(arn=arn, conditions=conditions)]
+
+
+def _tags(tags: eks.Tags) -> Conditions:
+    return {f"aws:ResourceTag/{key}": value for key, value in tags}
+
+
+RESOURCES: Mapping[str, ResourcesOf] = {
+    **dict.fromkeys(("DeleteCluster", "DescribeCluster"), _named_cluster),
+    **dict.fromkeys(
+        (
+            "AssociateAccessPolicy",
+            "DeleteAccessEntry",
+            "DescribeAccessEntry",
+            "DisassociateAccessPolicy",
+            "ListAssociatedAccessPolicies",
+            "UpdateAccessEntry",
+        ),
+        _named_entry,
+    ),
+    **dict.fromkeys(("ListTagsForResource", "TagResource", "UntagResource"), _tagged),
+    "CreateAccessEntry": _cluster_of_new_entry,
+    "CreateCluster": _created_cluster,
+    "ListAccessEntries": _cluster_of_entries,
+    "ListClusters": _every_cluster,
+}

@@ -1,0 +1,70 @@
+"""What CreateCluster can be asked for that is not built: it answers 501 rather than do less."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from longshore.model.errors import not_built
+from longshore.services.interface import Context
+
+if TYPE_CHECKING:
+    from types_boto3_eks.type_defs import CreateClusterRequestTypeDef
+
+Asked = Callable[[Any], bool]
+
+
+def member(request: Any, *path: str) -> Any:
+    """The member of a member; None where any of them is absent."""
+    for name in path:
+        request = (request or {}).get(name)
+    return request
+
+
+def _has(*path: str) -> Asked:
+    return lambda request: bool(member(request, *path))
+
+
+def _is_other(usual: str, *path: str) -> Asked:
+    return lambda request: member(request, *path) not in {None, usual}
+
+
+def _logs(request: Any) -> bool:
+    setups = member(request, "logging", "clusterLogging") or ()
+    return any(setup.get("enabled") and setup.get("types") for setup in setups)
+
+
+UNBUILT: Mapping[str, Asked] = {
+    "encryption of clusters' secrets with KMS keys": _has("encryptionConfig"),
+    "clusters on Outposts": _has("outpostConfig"),
+    "hybrid nodes": _has("remoteNetworkConfig"),
+    "EKS Auto Mode's compute": _has("computeConfig", "enabled"),
+    "EKS Auto Mode's block storage": _has("storageConfig", "blockStorage", "enabled"),
+    "EKS Auto Mode's load balancing": _has(
+        "kubernetesNetworkConfig", "elasticLoadBalancing", "enabled"
+    ),
+    "EKS's Gateway API": _has("kubernetesNetworkConfig", "elasticLoadBalancing", "gatewayApi"),
+    "zonal shifts of clusters": _has("zonalShiftConfig", "enabled"),
+    "logs of clusters' control planes": _logs,
+    "clusters with IPv6 addresses": _is_other("ipv4", "kubernetesNetworkConfig", "ipFamily"),
+    "provisioned control planes": _is_other("standard", "controlPlaneScalingConfig", "tier"),
+    "options of clusters' API servers": _has("kubeApiServerConfig"),
+    "options of clusters' schedulers": _has("kubeSchedulerConfig"),
+    "options of clusters' controller managers": _has("kubeControllerManagerConfig"),
+    "private endpoints of clusters": _has("resourcesVpcConfig", "endpointPrivateAccess"),
+    "control planes whose egress the customer routes": _is_other(
+        "AWS_MANAGED", "resourcesVpcConfig", "controlPlaneEgressMode"
+    ),
+}
+"""What it is, and whether a request asks for it."""
+
+
+def check_built(context: Context, request: "CreateClusterRequestTypeDef") -> None:
+    """NotImplemented where the request asks for what there is not.
+
+    Add-ons are not built either; `bootstrapSelfManagedAddons` is taken all the same, since its
+    default asks for them.
+    """
+    if context.installation.runtime == "simulated":
+        raise not_built("EKS with simulated containers")
+    for what, asked in UNBUILT.items():
+        if asked(request):
+            raise not_built(what)
