@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.services import ec2, ecr, ecs, iam, logs, secretsmanager, ssm, sts
+from longshore.services import ec2, ecr, ecs, eks, iam, logs, secretsmanager, ssm, sts
 
 PAGE = Path(__file__).parents[2] / "docs" / "differences-from-aws.md"
 NOTHING = None
@@ -15,6 +15,7 @@ SERVICES = {
         ec2.service(),
         ecr.service(NOTHING),
         ecs.service(),
+        eks.service(),
         iam.service(),
         logs.service(NOTHING),
         secretsmanager.service(NOTHING),

@@ -142,18 +142,18 @@ def _tasks_of_sample(cloud):
 
 
 @pytest.mark.parametrize(
-    ("service", "operation"),
+    ("service", "operation", "request_"),
     [
-        ("dynamodb", "list_tables"),
-        ("eks", "list_clusters"),
-        ("elbv2", "describe_load_balancers"),
-        ("lambda", "list_functions"),
-        ("s3", "list_buckets"),
+        ("dynamodb", "list_tables", {}),
+        ("eks", "list_nodegroups", {"clusterName": "none"}),
+        ("elbv2", "describe_load_balancers", {}),
+        ("lambda", "list_functions", {}),
+        ("s3", "list_buckets", {}),
     ],
 )
-def test_service_that_is_not_built_says_so(longshore, service, operation):
+def test_what_is_not_built_says_so(longshore, service, operation, request_):
     with pytest.raises(ClientError) as refused:
-        getattr(longshore.client(service), operation)()
+        getattr(longshore.client(service), operation)(**request_)
     answer = refused.value.response
     assert answer["Error"]["Code"] == "NotImplemented"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 501

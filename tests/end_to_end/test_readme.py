@@ -12,12 +12,15 @@ import pytest
 from botocore.exceptions import ClientError
 from end_to_end.software import NGINX_COMMAND, NGINX_PAGE, nginx_files
 
+from longshore.components import locate
 from longshore.testing.docker import DockerEngine
+from longshore.testing.wait import wait_until
 
 README = Path(__file__).parents[2] / "README.md"
 SESSION_SECONDS = 300
 LONGSHORE = """#!/bin/sh
-exec '{python}' -m longshore.main "$@" --data-dir '{data_dir}'
+[ "$1" = components ] || set -- "$@" --data-dir '{data_dir}'
+exec '{python}' -m longshore.main "$@"
 """
 AWS = """#!/bin/bash
 [[ " $* " == *" --follow "* ]] || exec {aws} "$@"
@@ -47,9 +50,9 @@ needs_programs = pytest.mark.skipif(
 )
 
 
-def _session():
+def _session(heading="A first session"):
     """The first block after the heading."""
-    _, _, text = README.read_text().partition("\n## A first session\n")
+    _, _, text = README.read_text().partition(f"\n## {heading}\n")
     found = re.search(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert found is not None
     return found[1]
@@ -122,3 +125,26 @@ def test_first_session_of_the_readme_works_as_it_stands_there(cloud, engine, tre
     tasks = cloud.ecs.list_tasks(family="hello", desiredStatus="STOPPED")["taskArns"]
     stopped = [cloud.await_status(task, "STOPPED") for task in tasks]
     assert [task["stopCode"] for task in stopped] == ["UserInitiated"]
+
+
+@needs_programs
+def test_kubernetes_cluster_of_the_readme_works_as_it_stands_there(cloud, tree):
+    beginning = _session().partition("aws sts get-caller-identity")[0]
+    _program(tree / "bin/kubectl", f'#!/bin/sh\nexec {locate("kube-1.36")} kubectl "$@"\n')
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", beginning + _session("A Kubernetes cluster")],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tree,
+        timeout=SESSION_SECONDS,
+        env={
+            **cloud.longshore.environment(),
+            "PATH": f"{tree}/bin:{os.environ['PATH']}",
+            "KUBECONFIG": str(tree / "kubeconfig"),
+        },
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "kube-system" in done.stdout
+    eks = cloud.longshore.client("eks")
+    wait_until(lambda: "shop" not in eks.list_clusters()["clusters"], 60, "the cluster is gone")

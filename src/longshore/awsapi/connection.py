@@ -10,7 +10,7 @@ from longshore.awsapi.http import HttpResponse
 
 CHUNK = 65_536
 MOST_BYTES = 64 * 2**20
-"""Of a response's body."""
+"""Of a response."""
 
 
 class ConnectionBroken(OSError):
@@ -29,7 +29,6 @@ class _Collector:
         self.keep_alive = False
         self.headers: list[tuple[str, str]] = []
         self.body: list[bytes] = []
-        self.size = 0
         self.complete = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -37,7 +36,6 @@ class _Collector:
 
     def on_body(self, body: bytes) -> None:
         self.body.append(body)
-        self.size += len(body)
 
     def on_message_complete(self) -> None:
         self.complete = True
@@ -62,12 +60,20 @@ class Connection:
         return cls(*await asyncio.open_connection(url.hostname, port, ssl=tls))
 
     async def exchange(
-        self, method: str, target: str, headers: dict[str, str], body: bytes
+        self,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes,
+        most: int = MOST_BYTES,
     ) -> HttpResponse:
-        """Send one request and read its response; raises ConnectionBroken."""
+        """Send one request and read its response; raises ConnectionBroken.
+
+        A response of more than `most` bytes breaks the connection.
+        """
         head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         start = f"{method} {target} HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n"
-        answered = False
+        answered, received = False, 0
         collector = _Collector()
         parser = collector.parser
         self.usable = False
@@ -79,9 +85,10 @@ class Connection:
                 if not data:
                     raise ConnectionBroken(answered)
                 answered = True
-                parser.feed_data(data)
-                if collector.size > MOST_BYTES:
+                received += len(data)
+                if received > most:
                     raise ConnectionBroken(answered)
+                parser.feed_data(data)
         except (ConnectionError, httptools.HttpParserError) as error:
             raise ConnectionBroken(answered) from error
         self.usable = collector.keep_alive

@@ -204,7 +204,7 @@ def _api_server(plane: ControlPlane) -> Mapping[str, object]:
         "bind-address": "0.0.0.0",  # noqa: S104 - security groups say who reaches it
         "secure-port": plane.port,
         "allow-privileged": "true",
-        "api-audiences": ",".join((plane.issuer, "https://kubernetes.default.svc")),
+        "api-audiences": "https://kubernetes.default.svc",
         "authorization-mode": "Node,RBAC,Webhook" if plane.webhook else "Node,RBAC",
         "client-ca-file": f"{at}/cluster-ca.crt",
         "enable-admission-plugins": "NodeRestriction",

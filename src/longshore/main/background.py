@@ -8,10 +8,12 @@ import os
 from collections.abc import Mapping
 from socket import socket
 
-from longshore.authenticator import authenticator
+from longshore.authenticator import authenticator, issuers
+from longshore.awsapi.regions import regions_of_aws
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
 from longshore.controllers.eks_cluster import EksCluster, ImagePusher, Keeping
+from longshore.controllers.eks_cluster.plane import issuer_name
 from longshore.controllers.interface import Surroundings
 from longshore.controllers.loop import run_controllers
 from longshore.controllers.registry import controllers
@@ -25,7 +27,12 @@ from longshore.services.interface import Identity
 
 def endpoint_certificate(installation: Installation) -> Certificate:
     """The certificate of the endpoint's HTTPS, made where there is none that lasts."""
-    names = ["localhost", f"*.{installation.region}.{installation.domain}"]
+    issuers_of = sorted(regions_of_aws() | {installation.region})
+    names = [
+        "localhost",
+        f"*.{installation.region}.{installation.domain}",
+        *(issuer_name(installation, region) for region in issuers_of),
+    ]
     addresses = ["127.0.0.1", "169.254.170.100"]
     certificate, key = _authority(installation).certificate(names, addresses)
     return Certificate(certificate, key)
@@ -41,13 +48,15 @@ async def run(
     """Run everything until cancelled.
 
     `registry` is the socket to serve the registry on, `routes` are those that the gateway left to
-    be made here: agents' for ACS and for TCS, API servers' for what they ask of EKS.
+    be made here: agents' for ACS and for TCS, API servers' for what they ask of EKS, and clusters'
+    OIDC issuers.
     """
     sessions = AgentSessions(surroundings, identity)
     asked = authenticator(
         surroundings.store, identity, surroundings.clock, surroundings.installation
     )
-    for route, app in zip(routes.values(), (sessions.acs, sessions.tcs, asked), strict=True):
+    apps = (sessions.acs, sessions.tcs, asked, issuers(surroundings.store))
+    for route, app in zip(routes.values(), apps, strict=True):
         route.become(app)
     parts = Parts(
         installation=surroundings.installation,

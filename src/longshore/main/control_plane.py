@@ -34,9 +34,10 @@ SHORT_TURN_SECONDS = 0.0005
 """How long one thread may keep Python from another that waits for it; 5 ms is Python's own."""
 COLLECT_AFTER = (20_000, 20, 50)
 """Objects made and not freed, and younger collections, before each generation is collected."""
-ACS, TCS, EKS = "/ws", "/tcs", "/_longshore/eks"
-ROUTES = (ACS, TCS, EKS)
-"""Paths of the gateway's that are not AWS's APIs: agents' two, and that of EKS's API servers."""
+ACS, TCS, EKS, ISSUERS = "/ws", "/tcs", "/_longshore/eks", "/id"
+ROUTES = (ACS, TCS, EKS, ISSUERS)
+"""Paths of the gateway's that are not AWS's APIs: agents' two, and those that EKS's API servers ask
+and that who verifies their tokens asks."""
 log = logger(__name__)
 
 

@@ -1,10 +1,12 @@
 """What EKS keeps.
 
 Records lie in the account and region that own them. Clusters and their statuses are named by the
-cluster's name, access entries `<cluster>/<ARN of the principal>`. Times are epoch seconds.
+cluster's name, access entries `<cluster>/<ARN of the principal>`, updates `<cluster>/<id>`. Times
+are epoch seconds.
 
-Writers: the API writes `Cluster` and `AccessEntry`; the cluster's controller `ClusterStatus`, and
-removes all of a cluster once its deletion is through.
+Writers: the API writes `Cluster` and `AccessEntry` and makes an `Update`; the cluster's controller
+writes `ClusterStatus` and what becomes of an `Update`, and removes all of a cluster once its
+deletion is through.
 """
 
 import msgspec
@@ -82,12 +84,16 @@ class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """The cluster's `id`: a status is no other's."""
     status: str = "CREATING"
+    version: str = ""
+    """The minor version that runs; empty until one does."""
     endpoint: str = ""
     """URL of the API server; empty until it answers."""
     authority: str = ""
     """The certificate (PEM) that the endpoint's own is checked by."""
     issuer: str = ""
     """URL of the OIDC issuer of service accounts' tokens."""
+    token_key: str = ""
+    """The public key (PEM) that service accounts' tokens are verified with."""
     platform_version: str = ""
     security_group: str = ""
     """The cluster security group, in the user's VPC."""
@@ -131,8 +137,39 @@ class AccessEntry(msgspec.Struct, frozen=True, kw_only=True):
     tags: Tags = ()
 
 
+class UpdateError(msgspec.Struct, frozen=True):
+    """Why an update failed: a code of `ErrorCode`."""
+
+    code: str
+    message: str
+    resources: tuple[str, ...] = ()
+
+
+class Update(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a cluster, which its `Cluster` has in it from the first on.
+
+    `status` is InProgress, Successful or Failed; `params` are (type, value) as the API shows them.
+    """
+
+    cluster: str
+    id: str
+    type: str
+    params: tuple[tuple[str, str], ...]
+    created_at: float
+    status: str = "InProgress"
+    errors: tuple[UpdateError, ...] = ()
+    client_token: str = ""
+    request: str = ""
+    """As a cluster's."""
+
+
 def cluster_arn(region: str, account: str, name: str) -> str:
     return make_arn("eks", region, account, f"cluster/{name}")
+
+
+def update_name(cluster: str, update_id: str) -> str:
+    """The name of an update's record."""
+    return f"{cluster}/{update_id}"
 
 
 def entry_name(cluster: str, principal_arn: str) -> str:
@@ -143,3 +180,4 @@ def entry_name(cluster: str, principal_arn: str) -> str:
 CLUSTER = Kind("eks.cluster", Cluster)
 CLUSTER_STATUS = Kind("eks.cluster-status", ClusterStatus)
 ACCESS_ENTRY = Kind("eks.access-entry", AccessEntry)
+UPDATE = Kind("eks.update", Update)

@@ -1,7 +1,8 @@
-"""What IAM keeps: users, groups, roles, policies, keys.
+"""What IAM keeps: users, groups, roles, policies, keys, identity providers.
 
 IAM is global: records have the region `""`. They are named by the entity's name in lower case,
-because names differ by more than case; managed policies by their ARN. Times are epoch seconds.
+because names differ by more than case; managed policies by their ARN, identity providers by their
+URL without `https://`. Times are epoch seconds.
 """
 
 import msgspec
@@ -112,6 +113,22 @@ class ServiceLinkedRoleDeletion(msgspec.Struct, frozen=True, kw_only=True):
     used_in: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
+class OidcProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """An OpenID Connect provider whose tokens roles of the account may trust.
+
+    `url` is without `https://`; `client_ids` are the audiences that tokens may be for;
+    `thumbprints` the SHA-1 (hexadecimal, lower case) of certificates, good where the machine's
+    authorities do not vouch for the provider's own.
+    """
+
+    url: str
+    arn: str
+    created_at: float
+    client_ids: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()
+    tags: Tags = ()
+
+
 class SealingKey(msgspec.Struct, frozen=True, kw_only=True):
     """What session tokens are sealed under: 32 bytes, named `session` in account `""`."""
 
@@ -156,5 +173,6 @@ ACCESS_KEY = Kind(
     {"user": lambda value: [f"{value.account}/{value.user_name.lower()}"]},
 )
 SERVICE_LINKED_ROLE_DELETION = Kind("iam.service-linked-role-deletion", ServiceLinkedRoleDeletion)
+OIDC_PROVIDER = Kind("iam.oidc-provider", OidcProvider)
 SEALING_KEY = Kind("iam.sealing-key", SealingKey)
 ACCOUNT_ALIAS = Kind("iam.account-alias", AccountAlias)

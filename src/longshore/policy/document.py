@@ -35,7 +35,8 @@ PRINCIPAL = re.compile(
     re.ASCII,
 )
 """What `AWS` may name: all, an account, a unique id, a root, user, role or session."""
-CONDITION_KEY = re.compile(r"[A-Za-z0-9-]+:.+", re.DOTALL)
+CONDITION_KEY = re.compile(r"[A-Za-z0-9._~%/-]+:.+", re.DOTALL)
+"""A service's prefix, or the URL of an identity provider (`example.com/id/1:sub`)."""
 PREFACE = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 
 

@@ -169,7 +169,8 @@ def _is_meant(statement: Statement, principal: Principal, *, bounded: bool) -> b
     permissions boundary nobody is spared ("IAM JSON policy elements: NotPrincipal").
     """
     if not statement.not_principal:
-        return _grant(statement, principal) != ABSENT
+        everybody = ("AWS", "*") in (statement.principals or ())
+        return everybody or _grant(statement, principal) != ABSENT
     named = {_names(kind, name, principal) for kind, name in statement.principals or ()}
     return bounded or DIRECT not in named or (bool(principal.role_arn) and ROLE not in named)
 
@@ -182,9 +183,12 @@ def _grant(statement: Statement, principal: Principal) -> int:
 
 
 def _names(kind: str, name: str, principal: Principal) -> int:
+    """Whoever shows an identity provider's token is let in by that provider's name alone."""
     if kind != "AWS":
         wanted = {"Service": "service", "Federated": "federated"}.get(kind)
         return DIRECT if principal.kind == wanted and principal.arn == name else ABSENT
+    if principal.kind == "federated":
+        return ABSENT
     if name == "*":
         return ROLE if principal.kind in SESSIONS else DIRECT
     if not principal.account:
@@ -253,7 +257,7 @@ def principal_conditions(principal: Principal) -> dict[str, str | list[str]]:
         "aws:PrincipalIsAWSService": "true" if principal.kind == "service" else "false",
         "aws:userid": principal.user_id,
     }
-    if principal.account:
+    if principal.account and principal.kind != "federated":
         conditions["aws:PrincipalArn"] = principal.role_arn or principal.arn
         conditions["aws:PrincipalAccount"] = principal.account
     if principal.kind == "service":
@@ -266,6 +270,7 @@ def principal_conditions(principal: Principal) -> dict[str, str | list[str]]:
         conditions["aws:TokenIssueTime"] = _iso8601(int(principal.issued_at))
         conditions["aws:MultiFactorAuthPresent"] = str(principal.mfa_authenticated).lower()
     conditions.update({f"aws:PrincipalTag/{k}": v for k, v in principal.session_tags})
+    conditions.update(principal.identity)
     return conditions
 
 

@@ -97,6 +97,8 @@ def _iam(known: Known) -> Requests:
     yield "CreateGroup", {"GroupName": "web"}
     yield "AddUserToGroup", {"UserName": "web", "GroupName": "web"}
     yield "CreateInstanceProfile", {"InstanceProfileName": "web"}
+    provider = {"Url": "https://example.com/id/web", "ClientIDList": ["sts.amazonaws.com"]}
+    yield "CreateOpenIDConnectProvider", provider
 
 
 def _logs(known: Known) -> Requests:
@@ -122,10 +124,37 @@ def _sts(known: Known) -> Requests:
     yield "AssumeRole", {"RoleArn": known("Arn"), "RoleSessionName": "here"}
 
 
+def _eks(known: Known) -> Requests:
+    trust = TRUST.replace('{"AWS": "*"}', '{"Service": "eks.amazonaws.com"}')
+    yield "iam.CreateRole", {"RoleName": "cluster", "AssumeRolePolicyDocument": trust}
+    role = known("Arn")
+    yield "ec2.CreateVpc", {"CidrBlock": "10.0.0.0/16"}
+    there, subnets = {"VpcId": known("VpcId")}, []
+    for number, zone in enumerate("ab"):
+        place = {"CidrBlock": f"10.0.{number}.0/24", "AvailabilityZone": f"us-east-1{zone}"}
+        yield "ec2.CreateSubnet", {**there, **place}
+        subnets.append(known("SubnetId"))
+    yield (
+        "CreateCluster",
+        {
+            "name": "shop",
+            "roleArn": role,
+            "resourcesVpcConfig": {"subnetIds": subnets},
+            "accessConfig": {"authenticationMode": "API"},
+        },
+    )
+    entry = {"clusterName": "shop", "principalArn": role}
+    yield "CreateAccessEntry", entry
+    policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+    scope = {"type": "namespace", "namespaces": ["a*"]}
+    yield "AssociateAccessPolicy", {**entry, "policyArn": policy, "accessScope": scope}
+
+
 FIRST: Mapping[str, Callable[[Known], Requests]] = {
     "ec2": _ec2,
     "ecr": _ecr,
     "ecs": _ecs,
+    "eks": _eks,
     "iam": _iam,
     "logs": _logs,
     "secretsmanager": _secretsmanager,

@@ -30,6 +30,8 @@ from longshore.store.interface import Change, Key, Reader, Transaction
 from longshore.vpc.projection import public_address_of
 
 PLATFORM_VERSION = "eks.1"
+LOOK_SECONDS = 6 * 3600.0
+"""How often a cluster is looked at to which nothing happens: certificates age."""
 INSTALL_LOOK_SECONDS = 1.0
 INSTALL_AGAIN_SECONDS = 60.0
 log = logger(__name__)
@@ -79,7 +81,9 @@ class EksCluster:
             return await self._install(key, cluster, status)
         await self._run(key, cluster, status, program)
         await self._look(key, cluster)
-        return None
+        now = self._clock.now()
+        again = await self._store.transact(lambda tx: records.give_up(tx, key, cluster, now))
+        return LOOK_SECONDS if again is None else again
 
     async def _begin(self, key: Key, cluster: Cluster) -> ClusterStatus:
         """The cluster's status, made with its keys where there is none of this very cluster."""
@@ -134,16 +138,15 @@ class EksCluster:
         kept = await asyncio.to_thread(self._keeping.open, cluster, status)
         webhook = self._keeping.webhook(cluster, key.account, key.region, kept)
         plane = planes.control_plane(self._installation, cluster, key.region, webhook)
-        await asyncio.to_thread(self._keeping.write, cluster, plane, kept)
+        made = await asyncio.to_thread(self._keeping.write, cluster, plane, kept)
         reference = planes.image(self._installation, key.region, tag)
         now = self._clock.now()
-        definition = planes.definition(self._installation, cluster, key, plane, reference, now)
+        document = planes.document(self._installation, cluster, key, plane, reference, made)
 
         def stage(tx: Transaction) -> None:
             records.have_execution_role(tx, self._ids, now)
             network = records.have_network(tx, self._ids, key, cluster)
-            service = planes.service(cluster, key, definition, network, now)
-            records.run(tx, key.region, definition, service)
+            records.run(tx, self._ids, key, cluster, document, network, now)
 
         await self._store.transact(stage)
 
@@ -151,6 +154,9 @@ class EksCluster:
         """Have the endpoint's name lead to the control plane; ACTIVE once all of it runs."""
         task = self._task(key, cluster)
         if task is None or task.placement is None:
+            trouble = records.trouble(self._store.reader, key, cluster)
+            if trouble:
+                await self._change(key, cluster, issues=(Issue("Other", trouble),))
             return
         reader = self._store.reader
         eni = reader.get(NETWORK_INTERFACE, SYSTEM_ACCOUNT, key.region, task.placement.eni_id)
@@ -158,10 +164,12 @@ class EksCluster:
             return
         address = public_address_of(reader, SYSTEM_ACCOUNT, key.region, eni.value)
         name = planes.endpoint_name(self._installation, cluster, key.region)
-        await asyncio.to_thread(have_names, self._installation, {name: address})
+        names = {name: address, **planes.issuer_addresses(self._installation, key.region)}
+        await asyncio.to_thread(have_names, self._installation, names)
         # Two of its containers come after the API server was ready.
-        if task.last_status == "RUNNING":
-            await self._change(key, cluster, status="ACTIVE", endpoint=f"https://{name}", issues=())
+        if task.last_status == "RUNNING" and records.is_current(reader, key, cluster, task):
+            endpoint = f"https://{name}"
+            await self._store.transact(lambda tx: records.finish(tx, key, cluster, endpoint))
 
     def _task(self, key: Key, cluster: Cluster) -> Task | None:
         """The control plane's task that is to run."""

@@ -3,9 +3,11 @@
 import hashlib
 import secrets
 import shutil
+from pathlib import Path
 
 import msgspec
 
+from longshore.base.certificates import CERTIFICATE_DAYS
 from longshore.base.clock import Clock
 from longshore.base.files import replace_file
 from longshore.base.installation import Installation
@@ -13,9 +15,12 @@ from longshore.base.sealing import Sealer
 from longshore.controllers.eks_cluster.plane import home, webhook_url
 from longshore.kubernetes import ControlPlane, Keys, Webhook, files, new_keys
 from longshore.model.eks import Cluster, ClusterStatus
+from longshore.oidc.keys import public_pem
 
 COMPLETE = "complete"
-"""The file that is written last."""
+"""The file that is written last; in it, when the others were (epoch seconds)."""
+RENEW_SECONDS = CERTIFICATE_DAYS * 86_400 / 2
+"""For so long certificates stay before they are made anew."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -48,6 +53,7 @@ class Keeping:
             id=cluster.id,
             authority=kept.keys.cluster.certificate.decode(),
             sealed_keys=sealed,
+            token_key=public_pem(kept.keys.service_accounts),
             webhook_digest=hashlib.sha256(kept.webhook_token.encode()).hexdigest(),
         )
 
@@ -61,20 +67,34 @@ class Keeping:
         url = webhook_url(self._installation, account, region, cluster.name)
         return Webhook(url=url, authority=self._authority, token=kept.webhook_token)
 
-    def write(self, cluster: Cluster, plane: ControlPlane, kept: Kept) -> None:
-        """Have the files on this host; what is there already stays."""
-        directory = home(self._installation, cluster) / "files"
-        if (directory / COMPLETE).exists():
-            return
+    def write(self, cluster: Cluster, plane: ControlPlane, kept: Kept) -> int:
+        """Have the files on this host; when they were made.
+
+        What is there stays until its certificates have half of their time behind them. Processes
+        that run take the new ones as they come to them, and all of them with the next task.
+        """
+        directory, now = home(self._installation, cluster) / "files", self._clock.now()
+        made = _made(directory)
+        if made is not None and now < made + RENEW_SECONDS:
+            return made
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         (directory.parent / "etcd").mkdir(mode=0o700, exist_ok=True)
-        for name, content in files(plane, kept.keys, self._clock.now()).items():
+        for name, content in files(plane, kept.keys, now).items():
             replace_file(directory / name, content)
-        replace_file(directory / COMPLETE, b"")
+        replace_file(directory / COMPLETE, str(int(now)).encode())
+        return int(now)
 
     def forget(self, cluster: Cluster) -> None:
         """Take away the files, and all that etcd kept."""
         shutil.rmtree(home(self._installation, cluster), ignore_errors=True)
+
+
+def _made(directory: Path) -> int | None:
+    """When the files were made; None where they are not all there."""
+    try:
+        return int((directory / COMPLETE).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _place(cluster: Cluster) -> str:

@@ -26,6 +26,8 @@ START_SECONDS = 120
 """For so long an API server may be unhealthy before it counts."""
 RESTART_SECONDS = 60
 """The least that ECS takes: who ends sooner than that ends the task, and another one comes."""
+STOP_SECONDS = 10
+"""For so long a process may take leave: an API server waits for its watchers as long as it may."""
 RESERVED = {"etcd": 64, API_SERVER: 256, "kube-controller-manager": 64, "kube-scheduler": 32}
 """MiB that each process is reckoned with; none is held to it."""
 
@@ -35,11 +37,22 @@ def endpoint_name(installation: Installation, cluster: Cluster, region: str) -> 
     return f"{cluster.id}.gr7.{region}.eks.{installation.domain}"
 
 
+def issuer_name(installation: Installation, region: str) -> str:
+    """The name of every issuer of the region, which Longshore's own endpoint answers under."""
+    return f"oidc.eks.{region}.{installation.domain}"
+
+
+def issuer_addresses(installation: Installation, region: str) -> Mapping[str, str]:
+    """Where the name of the region's issuers leads; other clusters have it too."""
+    listens = installation.listen
+    address = "127.0.0.1" if listens in {"0.0.0.0", "::"} else listens  # noqa: S104
+    return {issuer_name(installation, region): address}
+
+
 def issuer(installation: Installation, cluster: Cluster, region: str) -> str:
-    """URL of the issuer of the cluster's service accounts' tokens."""
-    return (
-        f"https://oidc.eks.{region}.{installation.domain}:{installation.tls_port}/id/{cluster.id}"
-    )
+    """URL of the issuer of the cluster's service accounts' tokens (`authenticator.issuers`)."""
+    name = issuer_name(installation, region)
+    return f"https://{name}:{installation.tls_port}/id/{cluster.id}"
 
 
 def home(installation: Installation, cluster: Cluster) -> Path:
@@ -84,19 +97,19 @@ def image(installation: Installation, region: str, version: str) -> str:
     return f"{installation.registry_host(IMAGES_ACCOUNT, region)}/{REPOSITORY}:{version}"
 
 
-def definition(
+def document(
     installation: Installation,
     cluster: Cluster,
     key: Key,
     plane: ControlPlane,
     reference: str,
-    now: float,
-) -> TaskDefinition:
-    """The task of the control plane, whose containers are of the image `reference`."""
-    family = service_name(key.account, cluster.name)
+    files_made: int,
+) -> dict[str, Any]:
+    """The task of the control plane, whose containers are of the image `reference`: a task
+    definition as ECS keeps it. `files_made` (epoch seconds) has new files be another task's."""
     at = home(installation, cluster)
-    document: dict[str, Any] = {
-        "family": family,
+    return {
+        "family": service_name(key.account, cluster.name),
         "executionRoleArn": EXECUTION_ROLE_ARN,
         "networkMode": "awsvpc",
         "requiresCompatibilities": ["EC2"],
@@ -105,21 +118,27 @@ def definition(
             {"name": "data", "host": {"sourcePath": str(at / "etcd")}},
         ],
         "containerDefinitions": [
-            _container(name, command, reference) for name, command in commands(plane).items()
+            _container(name, command, reference, files_made)
+            for name, command in commands(plane).items()
         ],
     }
+
+
+def definition(key: Key, document: Mapping[str, Any], revision: int, now: float) -> TaskDefinition:
+    """The revision of a cluster's task definition that has this document."""
+    family = document["family"]
     return TaskDefinition(
-        arn=make_arn("ecs", key.region, SYSTEM_ACCOUNT, f"task-definition/{family}:1"),
+        arn=make_arn("ecs", key.region, SYSTEM_ACCOUNT, f"task-definition/{family}:{revision}"),
         family=family,
-        revision=1,
-        document=document,
+        revision=revision,
+        document=dict(document),
         compatibilities=("EC2",),
         requires_attributes=(),
         registered_at=now,
     )
 
 
-def _container(name: str, command: list[str], reference: str) -> Mapping[str, Any]:
+def _container(name: str, command: list[str], reference: str, files_made: int) -> Mapping[str, Any]:
     """etcd alone writes; who speaks to the API server waits for it, and ends where it does not."""
     after = {"etcd": (), API_SERVER: (("etcd", "START"),)}.get(name, ((API_SERVER, "HEALTHY"),))
     mounts = [{"sourceVolume": "files", "containerPath": FILES, "readOnly": True}]
@@ -131,6 +150,8 @@ def _container(name: str, command: list[str], reference: str) -> Mapping[str, An
         "essential": True,
         "command": command,
         "memoryReservation": RESERVED[name],
+        "stopTimeout": STOP_SECONDS,
+        "dockerLabels": {"files-made": str(files_made)},
         "mountPoints": mounts,
         "dependsOn": [{"containerName": first, "condition": state} for first, state in after],
         "restartPolicy": {"enabled": True, "restartAttemptPeriod": RESTART_SECONDS},
@@ -150,18 +171,22 @@ _HEALTH_CHECK: Mapping[str, Any] = {
 }
 
 
-def service(
-    cluster: Cluster, key: Key, task_definition: TaskDefinition, network: TaskNetwork, now: float
-) -> Service:
-    """What keeps one control plane running: never two, which would share etcd's files."""
-    name = service_name(key.account, cluster.name)
-    deployment = Deployment(
-        id=f"ecs-svc/{int(cluster.id[:15], 16)}",
-        definition_arn=task_definition.arn,
+def deployment(
+    definition_arn: str, network: TaskNetwork, deployment_id: str, now: float
+) -> Deployment:
+    """A rollout of this task definition; `deployment_id` in decimal digits."""
+    return Deployment(
+        id=f"ecs-svc/{deployment_id}",
+        definition_arn=definition_arn,
         created_at=now,
         launch_type="EC2",
         network=network,
     )
+
+
+def service(cluster: Cluster, key: Key, first: Deployment, now: float) -> Service:
+    """What keeps one control plane running: never two, which would share etcd's files."""
+    name = service_name(key.account, cluster.name)
     return Service(
         name=name,
         arn=make_arn("ecs", key.region, SYSTEM_ACCOUNT, f"service/{ECS_CLUSTER}/{name}"),
@@ -170,7 +195,7 @@ def service(
         desired_count=1,
         created_at=now,
         created_by=root(SYSTEM_ACCOUNT).arn,
-        deployments=(deployment,),
+        deployments=(first,),
         minimum_percent=0,
         maximum_percent=100,
     )

@@ -1,11 +1,13 @@
 """What a cluster has in the store besides its own records, staged in transactions."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from longshore.base.ids import Ids
+from longshore.controllers.eks_cluster import plane as planes
 from longshore.controllers.eks_cluster.plane import (
     ECS_CLUSTER,
     EXECUTION_ROLE,
@@ -25,16 +27,22 @@ from longshore.model.eks import (
     CLUSTER,
     CLUSTER_STATUS,
     SYSTEM_ACCOUNT,
+    UPDATE,
     Cluster,
+    UpdateError,
     entry_name,
+    update_name,
 )
 from longshore.model.kind import Kind
 from longshore.policy.key_ids import unique_id
-from longshore.store.interface import Key, Transaction
+from longshore.store.interface import Key, Reader, Transaction
 from longshore.vpc import create_default_vpc
 from longshore.vpc.creation import egress_to_everywhere, within_group
 
 HTTPS = 443
+UNPLACED = "was unable to place a task"
+UPDATE_SECONDS = 1800.0
+"""For so long an update may be in progress, which may have to wait for a build of its version."""
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -104,10 +112,11 @@ def have_network(tx: Transaction, ids: Ids, key: Key, cluster: Cluster) -> ecs.T
 
 
 def _have_endpoint_group(tx: Transaction, ids: Ids, key: Key, cluster: Cluster, vpc_id: str) -> str:
-    for record in tx.find(SECURITY_GROUP, SYSTEM_ACCOUNT, key.region, "vpc", vpc_id):
-        if record.value.name == cluster.id:
-            return record.value.id
-    group_id = f"sg-{ids.hex(17)}"
+    """The group of the endpoint's interface, which lets `public_cidrs` in."""
+    found = tx.find(SECURITY_GROUP, SYSTEM_ACCOUNT, key.region, "vpc", vpc_id)
+    known = next((record.value for record in found if record.value.name == cluster.id), None)
+    if known is not None and _let_in(known) == cluster.public_cidrs:
+        return known.id
     rules = tuple(
         SecurityGroupRule(
             id=f"sgr-{ids.hex(17)}",
@@ -120,27 +129,116 @@ def _have_endpoint_group(tx: Transaction, ids: Ids, key: Key, cluster: Cluster, 
         for cidr in cluster.public_cidrs
     )
     group = SecurityGroup(
-        id=group_id,
+        id=known.id if known is not None else f"sg-{ids.hex(17)}",
         vpc_id=vpc_id,
         name=cluster.id,
         description=f"Endpoint of {cluster.arn}",
         rules=(*rules, egress_to_everywhere(ids)),
     )
-    tx.create(SECURITY_GROUP, SYSTEM_ACCOUNT, key.region, group_id, group)
-    return group_id
+    tx.put(SECURITY_GROUP, SYSTEM_ACCOUNT, key.region, group.id, group)
+    return group.id
 
 
-def run(tx: Transaction, region: str, definition: ecs.TaskDefinition, service: ecs.Service) -> None:
-    """Have the service run tasks of the definition; one that runs already is left alone."""
-    here = (SYSTEM_ACCOUNT, region)
+def _let_in(group: SecurityGroup) -> tuple[str, ...]:
+    return tuple(rule.cidr for rule in group.rules if not rule.egress)
+
+
+def run(
+    tx: Transaction,
+    ids: Ids,
+    key: Key,
+    cluster: Cluster,
+    document: Mapping[str, Any],
+    network: ecs.TaskNetwork,
+    now: float,
+) -> None:
+    """Have one task of this definition running; where another one ran, it is replaced."""
+    here = (SYSTEM_ACCOUNT, key.region)
+    name = f"{ECS_CLUSTER}/{document['family']}"
+    record = tx.get(ecs.SERVICE, *here, name)
+    last = _last_definition(tx, key, record.value) if record is not None else None
+    if last is not None and last.document == document:
+        return
+    definition = planes.definition(key, document, last.revision + 1 if last else 1, now)
+    kept = ecs.definition_name(definition.family, definition.revision)
+    tx.put(ecs.TASK_DEFINITION, *here, kept, definition)
+    digits = str(int(ids.hex(16), 16))
+    rollout = planes.deployment(definition.arn, network, digits, now)
+    if record is not None:
+        deployments = (*record.value.deployments, rollout)
+        changed = msgspec.structs.replace(record.value, deployments=deployments)
+        tx.put(ecs.SERVICE, *here, name, changed)
+        return
+    service = planes.service(cluster, key, rollout, now)
+    tx.create(ecs.SERVICE, *here, name, service)
     if tx.get(ecs.CLUSTER, *here, ECS_CLUSTER) is None:
-        tx.create(
-            ecs.CLUSTER, *here, ECS_CLUSTER, ecs.Cluster(name=ECS_CLUSTER, arn=service.cluster_arn)
+        group = ecs.Cluster(name=ECS_CLUSTER, arn=service.cluster_arn)
+        tx.create(ecs.CLUSTER, *here, ECS_CLUSTER, group)
+
+
+def _last_definition(tx: Transaction, key: Key, service: ecs.Service) -> ecs.TaskDefinition | None:
+    name = ecs.definition_of_arn(service.deployments[-1].definition_arn)
+    record = tx.get(ecs.TASK_DEFINITION, SYSTEM_ACCOUNT, key.region, name)
+    return record.value if record is not None else None
+
+
+def is_current(reader: Reader, key: Key, cluster: Cluster, task: ecs.Task) -> bool:
+    """Whether the task is of the newest definition of its service."""
+    name = f"{ECS_CLUSTER}/{service_name(key.account, cluster.name)}"
+    record = reader.get(ecs.SERVICE, SYSTEM_ACCOUNT, key.region, name)
+    return record is not None and record.value.deployments[-1].definition_arn == task.definition_arn
+
+
+def trouble(reader: Reader, key: Key, cluster: Cluster) -> str:
+    """Why no task of the cluster runs, in ECS's words: there was no room for one, or the last one
+    ended; empty where neither has happened."""
+    here = (SYSTEM_ACCOUNT, key.region)
+    name = f"{ECS_CLUSTER}/{service_name(key.account, cluster.name)}"
+    tasks = [record.value for record in reader.find(ecs.TASK, *here, "service", name)]
+    ended = [task for task in tasks if task.stop is not None]
+    last = max(ended, key=lambda task: task.stop.at if task.stop else 0.0, default=None)
+    status = reader.get(ecs.SERVICE_STATUS, *here, name)
+    said = status.value.events[0].message if status is not None and status.value.events else ""
+    if UNPLACED in said:
+        return said
+    return last.stop.reason if last is not None and last.stop is not None else ""
+
+
+def finish(tx: Transaction, key: Key, cluster: Cluster, endpoint: str) -> None:
+    """The cluster runs as it is asked for: say so, and of its updates."""
+    own = (key.account, key.region)
+    asked = tx.get(CLUSTER, *own, cluster.name)
+    record = tx.get(CLUSTER_STATUS, *own, cluster.name)
+    if asked is None or record is None or asked.value != cluster or record.value.id != cluster.id:
+        return
+    status = msgspec.structs.replace(
+        record.value, status="ACTIVE", version=cluster.version, endpoint=endpoint, issues=()
+    )
+    if status != record.value:
+        tx.put(CLUSTER_STATUS, *own, cluster.name, status)
+    for update in tx.scan(UPDATE, *own, prefix=update_name(cluster.name, "")):
+        if update.value.status == "InProgress":
+            done = msgspec.structs.replace(update.value, status="Successful")
+            tx.put(UPDATE, *own, update.key.name, done)
+
+
+def give_up(tx: Transaction, key: Key, cluster: Cluster, now: float) -> float | None:
+    """Call updates failed that have not come about in time; seconds until the next one may be."""
+    own = (key.account, key.region)
+    left: list[float] = []
+    for update in tx.scan(UPDATE, *own, prefix=update_name(cluster.name, "")):
+        if update.value.status != "InProgress":
+            continue
+        rest = update.value.created_at + UPDATE_SECONDS - now
+        if rest > 0:
+            left.append(rest)
+            continue
+        said = f"The control plane did not run as asked for within {UPDATE_SECONDS:.0f} seconds."
+        failed = msgspec.structs.replace(
+            update.value, status="Failed", errors=(UpdateError("Unknown", said),)
         )
-    name = f"{ECS_CLUSTER}/{service.name}"
-    if tx.get(ecs.SERVICE, *here, name) is None:
-        tx.put(ecs.TASK_DEFINITION, *here, ecs.definition_name(definition.family, 1), definition)
-        tx.create(ecs.SERVICE, *here, name, service)
+        tx.put(UPDATE, *own, update.key.name, failed)
+    return min(left, default=None)
 
 
 def end(tx: Transaction, key: Key, cluster: Cluster) -> bool:
@@ -165,11 +263,14 @@ def forget(tx: Transaction, key: Key, cluster: Cluster) -> None:
         tx.delete(ecs.TASK, *here, task.key.name)
     _drop(tx, ecs.SERVICE, *here, name)
     _drop(tx, ecs.SERVICE_STATUS, *here, name)
-    _drop(tx, ecs.TASK_DEFINITION, *here, ecs.definition_name(service, 1))
+    for definition in tx.scan(ecs.TASK_DEFINITION, *here, prefix=f"{service}:"):
+        tx.delete(ecs.TASK_DEFINITION, *here, definition.key.name)
     _forget_groups(tx, key, cluster)
     own = (key.account, key.region)
     for entry in tx.scan(ACCESS_ENTRY, *own, prefix=entry_name(cluster.name, "")):
         tx.delete(ACCESS_ENTRY, *own, entry.key.name)
+    for update in tx.scan(UPDATE, *own, prefix=update_name(cluster.name, "")):
+        tx.delete(UPDATE, *own, update.key.name)
     _drop(tx, CLUSTER_STATUS, *own, cluster.name)
     _drop(tx, CLUSTER, *own, cluster.name)
 

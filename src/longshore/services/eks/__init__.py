@@ -1,11 +1,12 @@
-"""Amazon EKS's API (botocore's `eks`): clusters, access entries, their access policies and tags.
+"""Amazon EKS's API (botocore's `eks`): clusters, updates, access entries, access policies, tags.
 
 Enters: requests as `services/interface.py` has them.
-Leaves: clusters and access entries of `model/eks.py`, as they are asked for. What becomes of a
-cluster is its controller's to do and to write; descriptions show both.
+Leaves: clusters and access entries of `model/eks.py`, as they are asked for, and updates that have
+begun. What becomes of a cluster and its updates is its controller's to do and to write;
+descriptions show both.
 """
 
-from longshore.services.eks import associations, clusters, entries, tags, versions
+from longshore.services.eks import associations, clusters, entries, tags, updates, versions
 from longshore.services.eks.resources import RESOURCES
 from longshore.services.interface import Service
 
@@ -21,6 +22,7 @@ def service() -> Service:
             **clusters.OPERATIONS,
             **entries.OPERATIONS,
             **tags.OPERATIONS,
+            **updates.OPERATIONS,
             **versions.OPERATIONS,
         },
         resources=RESOURCES,

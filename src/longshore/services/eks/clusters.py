@@ -12,11 +12,18 @@ from longshore.services.eks.failures import (
     invalid_parameter,
     invalid_request,
     limit_exceeded,
+    token_reused,
 )
 from longshore.services.eks.network import checked_network
 from longshore.services.eks.pages import page
 from longshore.services.eks.principals import caller
-from longshore.services.eks.records import API_MODES, cluster_named, digest, status_of
+from longshore.services.eks.records import (
+    API_MODES,
+    cluster_named,
+    digest,
+    status_of,
+    update_in_progress,
+)
 from longshore.services.eks.roles import EKS_SERVICE, check_trust, pass_role
 from longshore.services.eks.tags import authorize_tags, checked_tags
 from longshore.services.eks.unbuilt import check_built
@@ -60,9 +67,7 @@ def _made_before(context: Context, request: "CreateClusterRequestTypeDef") -> ek
         if token and cluster.client_token == token and not cluster.deleted_at:
             if cluster.request == digest(request):
                 return cluster
-            raise invalid_parameter(
-                "The clientRequestToken was used before with different parameters", request["name"]
-            )
+            raise token_reused(request["name"])
     if any(cluster.name == request["name"] for cluster in clusters):
         raise in_use(f"Cluster already exists with name: {request['name']}", request["name"])
     if len(clusters) >= MOST_CLUSTERS:
@@ -79,6 +84,14 @@ def _cluster(context: Context, request: "CreateClusterRequestTypeDef") -> eks.Cl
     authorize_tags(context, arn, request)
     check_trust(context, role_arn, name, arn)
     access = request.get("accessConfig", {})
+    mode = access.get("authenticationMode", "CONFIG_MAP")
+    bootstrap = access.get("bootstrapClusterCreatorAdminPermissions", True)
+    if mode == "CONFIG_MAP" and not bootstrap:
+        raise invalid_parameter(
+            "bootstrapClusterCreatorAdminPermissions must be true if cluster authentication mode is"
+            " set to CONFIG_MAP",
+            name,
+        )
     creator = caller(context)
     return eks.Cluster(
         name=name,
@@ -89,8 +102,8 @@ def _cluster(context: Context, request: "CreateClusterRequestTypeDef") -> eks.Cl
         created_at=context.now,
         created_by=creator.arn if creator is not None else context.principal.arn,
         **checked_network(context, request)._asdict(),
-        authentication_mode=access.get("authenticationMode", "CONFIG_MAP"),
-        bootstrap_admin=access.get("bootstrapClusterCreatorAdminPermissions", True),
+        authentication_mode=mode,
+        bootstrap_admin=bootstrap,
         support_type=request.get("upgradePolicy", {}).get("supportType", "EXTENDED"),
         deletion_protection=request.get("deletionProtection", False),
         client_token=request.get("clientRequestToken", ""),
@@ -116,8 +129,13 @@ def delete_cluster(context: Context, request: "DeleteClusterRequestTypeDef") -> 
     cluster = cluster_named(context, name)
     if cluster.deleted_at:
         raise in_use(f"Cluster {name} is already being deleted", name)
-    status = status_of(context, cluster)
-    if cluster.deletion_protection and status_shown(cluster, status) == "ACTIVE":
+    updating = update_in_progress(context, name) is not None
+    status = status_shown(cluster, status_of(context, cluster), updating=updating)
+    if status == "UPDATING":
+        raise in_use(
+            f"Cannot delete because cluster {name} currently has an update in progress", name
+        )
+    if cluster.deletion_protection and status == "ACTIVE":
         raise invalid_request(
             f"Cluster {name} cannot be deleted because deletion protection is enabled", name
         )
@@ -127,7 +145,8 @@ def delete_cluster(context: Context, request: "DeleteClusterRequestTypeDef") -> 
 
 
 def _shape(context: Context, cluster: eks.Cluster) -> dict[str, Any]:
-    return cluster_shape(cluster, status_of(context, cluster))
+    updating = update_in_progress(context, cluster.name) is not None
+    return cluster_shape(cluster, status_of(context, cluster), updating=updating)
 
 
 OPERATIONS: Mapping[str, Operation] = {

@@ -23,6 +23,11 @@ def limit_exceeded(message: str, cluster: str) -> AwsError:
     return _about(cluster, "ResourceLimitExceededException", message)
 
 
+def token_reused(cluster: str) -> AwsError:
+    message = "The clientRequestToken was used before with different parameters"
+    return invalid_parameter(message, cluster)
+
+
 def _about(cluster: str, code: str, message: str) -> AwsError:
     """The error with the member that names the cluster."""
     return AwsError(code, message, members={"clusterName": cluster} if cluster else None)

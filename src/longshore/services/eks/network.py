@@ -1,4 +1,4 @@
-"""The network of a new cluster ("VPC and subnet requirements", Amazon EKS User Guide)."""
+"""The network of a cluster ("VPC and subnet requirements", Amazon EKS User Guide)."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -44,8 +44,9 @@ class Network(NamedTuple):
 def checked_network(context: Context, request: "CreateClusterRequestTypeDef") -> Network:
     """What the request asks for; InvalidParameterException where it may not be."""
     name, asked = request["name"], request["resourcesVpcConfig"]
-    if not asked.get("endpointPublicAccess", True) and not asked.get("endpointPrivateAccess"):
-        raise invalid_parameter("Private and public endpoint access cannot be false", name)
+    check_reachable(
+        asked.get("endpointPublicAccess", True), asked.get("endpointPrivateAccess", False), name
+    )
     subnets = _subnets(context, asked.get("subnetIds", ()), name)
     vpc_id = subnets[0].vpc_id
     services = request.get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr", "")
@@ -54,7 +55,7 @@ def checked_network(context: Context, request: "CreateClusterRequestTypeDef") ->
         subnets=tuple(subnet.id for subnet in subnets),
         security_groups=_groups(context, asked.get("securityGroupIds", ()), vpc_id, name),
         public_access=asked.get("endpointPublicAccess", True),
-        public_cidrs=_public_cidrs(asked.get("publicAccessCidrs") or (EVERYWHERE,), name),
+        public_cidrs=checked_public_cidrs(asked.get("publicAccessCidrs", ()), name),
         service_cidr=_service_cidr(context, services, vpc_id, name),
     )
 
@@ -100,12 +101,18 @@ def _existing(context: Context, kind: Kind[T], resource_id: str, cluster: str) -
         ) from None
 
 
-def _public_cidrs(cidrs: Sequence[str], cluster: str) -> tuple[str, ...]:
+def check_reachable(public: bool, private: bool, cluster: str) -> None:
+    if not public and not private:
+        raise invalid_parameter("Private and public endpoint access cannot be false", cluster)
+
+
+def checked_public_cidrs(cidrs: Sequence[str], cluster: str) -> tuple[str, ...]:
+    """Whence the public endpoint is reached; from everywhere where no CIDR is given."""
     if len(cidrs) > MOST_CIDRS:
         raise invalid_parameter(
             f"publicAccessCidrs can have at most {MOST_CIDRS} CIDRs, not {len(cidrs)}", cluster
         )
-    found = [_cidr("publicAccessCidrs", cidr, cluster) for cidr in cidrs]
+    found = [_cidr("publicAccessCidrs", cidr, cluster) for cidr in cidrs or (EVERYWHERE,)]
     return tuple(dict.fromkeys(str(network) for network in found))
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from longshore.model.arn import Arn, parse_arn
+from longshore.model.errors import AwsError
 from longshore.model.iam import ROLE, USER
 from longshore.services.eks.failures import invalid_parameter
 from longshore.services.interface import Context
@@ -50,6 +51,14 @@ def existing_principal(context: Context, arn: str, cluster: str) -> Principal:
             "The specified principalArn is invalid: invalid principal.", cluster
         )
     return _principal(arn, parts, unique_id)
+
+
+def known_principal(context: Context, arn: str, cluster: str) -> Principal | None:
+    """The same; None where there is none that may have an access entry."""
+    try:
+        return existing_principal(context, arn, cluster)
+    except AwsError:
+        return None
 
 
 def caller(context: Context) -> Principal | None:

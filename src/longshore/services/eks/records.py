@@ -1,4 +1,4 @@
-"""Clusters and access entries that requests name, or EKS's errors that there are none."""
+"""Clusters, their updates and access entries, or EKS's errors that there are none."""
 
 import hashlib
 from collections.abc import Mapping
@@ -27,6 +27,22 @@ def status_of(context: Context, cluster: eks.Cluster) -> eks.ClusterStatus | Non
     place = (context.account, context.region, cluster.name)
     record = context.tx.get(eks.CLUSTER_STATUS, *place)
     return record.value if record is not None and record.value.id == cluster.id else None
+
+
+def running_version(cluster: eks.Cluster, status: eks.ClusterStatus | None) -> str:
+    """The minor version that runs; the one asked for while none does."""
+    return (status.version if status is not None else "") or cluster.version
+
+
+def updates_of(context: Context, cluster: str) -> list[eks.Update]:
+    place = (context.account, context.region)
+    records = context.tx.scan(eks.UPDATE, *place, prefix=eks.update_name(cluster, ""))
+    return [record.value for record in records]
+
+
+def update_in_progress(context: Context, cluster: str) -> eks.Update | None:
+    updates = updates_of(context, cluster)
+    return next((update for update in updates if update.status == "InProgress"), None)
 
 
 def cluster_with_entries(context: Context, name: str) -> eks.Cluster:

@@ -40,13 +40,33 @@ CREATION_KEYS: Mapping[str, tuple[str, ...]] = {
     "eks:zonalShiftEnabled": ("zonalShiftConfig", "enabled"),
 }
 """Condition keys of CreateCluster and the members of the request that they show."""
+FIXED_KEYS = frozenset(
+    {
+        "eks:bootstrapClusterCreatorAdminPermissions",
+        "eks:bootstrapSelfManagedAddons",
+        "eks:kubernetesVersion",
+    }
+)
+"""Those that UpdateClusterConfig has not."""
+CONFIG_KEYS = {key: path for key, path in CREATION_KEYS.items() if key not in FIXED_KEYS}
 
 
 def _created_cluster(context: Context, request: Any) -> Iterable[Resource]:
-    found = {key: member(request, *path) for key, path in CREATION_KEYS.items()}
-    given = {key: _text(value) for key, value in found.items() if value is not None}
     arn = eks.cluster_arn(context.region, context.account, request["name"])
-    return [Resource(arn=arn, conditions=given)]
+    return [Resource(arn=arn, conditions=_asked_of_cluster(request, CREATION_KEYS))]
+
+
+def _configured_cluster(context: Context, request: Any) -> Iterable[Resource]:
+    return [_cluster(context, request["name"], _asked_of_cluster(request, CONFIG_KEYS))]
+
+
+def _upgraded_cluster(context: Context, request: Any) -> Iterable[Resource]:
+    return [_cluster(context, request["name"], {"eks:kubernetesVersion": request["version"]})]
+
+
+def _asked_of_cluster(request: Any, keys: Mapping[str, tuple[str, ...]]) -> Conditions:
+    found = {key: member(request, *path) for key, path in keys.items()}
+    return {key: _text(value) for key, value in found.items() if value is not None}
 
 
 def _text(value: Any) -> str | list[str]:
@@ -146,7 +166,9 @@ def _tags(tags: eks.Tags) -> Conditions:
 
 
 RESOURCES: Mapping[str, ResourcesOf] = {
-    **dict.fromkeys(("DeleteCluster", "DescribeCluster"), _named_cluster),
+    **dict.fromkeys(
+        ("DeleteCluster", "DescribeCluster", "DescribeUpdate", "ListUpdates"), _named_cluster
+    ),
     **dict.fromkeys(
         (
             "AssociateAccessPolicy",
@@ -163,4 +185,6 @@ RESOURCES: Mapping[str, ResourcesOf] = {
     "CreateCluster": _created_cluster,
     "ListAccessEntries": _cluster_of_entries,
     "ListClusters": _every_cluster,
+    "UpdateClusterConfig": _configured_cluster,
+    "UpdateClusterVersion": _upgraded_cluster,
 }

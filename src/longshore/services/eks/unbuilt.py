@@ -27,7 +27,7 @@ def _is_other(usual: str, *path: str) -> Asked:
     return lambda request: member(request, *path) not in {None, usual}
 
 
-def _logs(request: Any) -> bool:
+def asks_for_logs(request: Any) -> bool:
     setups = member(request, "logging", "clusterLogging") or ()
     return any(setup.get("enabled") and setup.get("types") for setup in setups)
 
@@ -43,7 +43,7 @@ UNBUILT: Mapping[str, Asked] = {
     ),
     "EKS's Gateway API": _has("kubernetesNetworkConfig", "elasticLoadBalancing", "gatewayApi"),
     "zonal shifts of clusters": _has("zonalShiftConfig", "enabled"),
-    "logs of clusters' control planes": _logs,
+    "logs of clusters' control planes": asks_for_logs,
     "clusters with IPv6 addresses": _is_other("ipv4", "kubernetesNetworkConfig", "ipFamily"),
     "provisioned control planes": _is_other("standard", "controlPlaneScalingConfig", "tier"),
     "options of clusters' API servers": _has("kubeApiServerConfig"),

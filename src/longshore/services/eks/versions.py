@@ -16,11 +16,12 @@ STATUS = "STANDARD_SUPPORT"
 LARGEST = 9999
 
 
-def _number(version: str) -> int:
+def minor_number(version: str) -> int:
+    """35 of `1.35`."""
     return int(version.partition(".")[2])
 
 
-NEWEST_FIRST = tuple(sorted(KUBERNETES_RELEASES, key=_number, reverse=True))
+NEWEST_FIRST = tuple(sorted(KUBERNETES_RELEASES, key=minor_number, reverse=True))
 
 
 def checked_version(version: str | None, cluster: str) -> str:
@@ -54,7 +55,7 @@ def _is_wanted(version: str, request: "DescribeClusterVersionsRequestTypeDef") -
 
 def _descending(version: str) -> str:
     """A key for pages whose order is that of `NEWEST_FIRST`."""
-    return f"{LARGEST - _number(version):04}"
+    return f"{LARGEST - minor_number(version):04}"
 
 
 def _shape(version: str) -> dict[str, Any]:

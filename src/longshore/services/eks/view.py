@@ -4,25 +4,30 @@ import base64
 from typing import Any
 
 from longshore.model import eks
+from longshore.services.eks.records import running_version
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
 
-def status_shown(cluster: eks.Cluster, status: eks.ClusterStatus | None) -> str:
+def status_shown(cluster: eks.Cluster, status: eks.ClusterStatus | None, *, updating: bool) -> str:
+    """UPDATING during updates of every type (UpdateClusterConfig, Amazon EKS API Reference)."""
     if cluster.deleted_at:
         return "DELETING"
-    return status.status if status is not None else "CREATING"
+    shown = status.status if status is not None else "CREATING"
+    return "UPDATING" if updating and shown == "ACTIVE" else shown
 
 
-def cluster_shape(cluster: eks.Cluster, status: eks.ClusterStatus | None) -> dict[str, Any]:
+def cluster_shape(
+    cluster: eks.Cluster, status: eks.ClusterStatus | None, *, updating: bool
+) -> dict[str, Any]:
     """A `Cluster`; what is not known yet is left out."""
     return {
         "name": cluster.name,
         "arn": cluster.arn,
         "createdAt": cluster.created_at,
-        "version": cluster.version,
+        "version": running_version(cluster, status),
         "roleArn": cluster.role_arn,
-        "status": status_shown(cluster, status),
+        "status": status_shown(cluster, status, updating=updating),
         "resourcesVpcConfig": _network(cluster, status),
         "kubernetesNetworkConfig": {
             "serviceIpv4Cidr": cluster.service_cidr,

@@ -1,4 +1,5 @@
-"""Identity and Access Management (botocore's `iam`): users, groups, roles, policies, keys.
+"""Identity and Access Management (botocore's `iam`): users, groups, roles, policies, keys,
+identity providers.
 
 Enters: calls of the IAM API. Leaves: records of `model/iam.py`, which `identity.py` reads to know
 callers and what they may do, from the next request on. IAM is global: one copy for all regions.

@@ -46,7 +46,6 @@ NOT_OFFERED: Mapping[str, int] = dict.fromkeys(
         "AccountSigningCertificatesPresent",
         "MFADevices",
         "MFADevicesInUse",
-        "Providers",
         "ServerCertificates",
     ),
     0,
@@ -93,6 +92,7 @@ def get_account_summary(context: Context, request: object) -> Response:
             "Groups": _count(context, iam.GROUP),
             "Roles": _count(context, iam.ROLE),
             "InstanceProfiles": _count(context, iam.INSTANCE_PROFILE),
+            "Providers": _count(context, iam.OIDC_PROVIDER),
             "Policies": len(policies),
             "PolicyVersionsInUse": sum(len(record.value.versions) for record in policies),
         }

@@ -21,7 +21,14 @@ COMPILED_PRINCIPALS = 10_000
 MOST_ALLOWED = 20_000
 LONGEST_ARN = 512
 """Characters: longer ones are evaluated each time, so that what is kept stays small."""
-TRUST_ACTIONS = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"})
+TRUST_ACTIONS = frozenset(
+    {
+        "sts:AssumeRole",
+        "sts:AssumeRoleWithWebIdentity",
+        "sts:SetSourceIdentity",
+        "sts:TagSession",
+    }
+)
 """What a role's trust policy must allow, whatever identity policies say."""
 FEDERATED_USERS = "arn:aws:sts::"
 """GetFederationToken's, who have no trust policy."""

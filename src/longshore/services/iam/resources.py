@@ -19,6 +19,7 @@ from longshore.services.iam.entities import (
     arn_of,
     find,
 )
+from longshore.services.iam.oidc_providers import find_provider, provider_arn
 from longshore.services.iam.policies import find_own, policy_arn
 from longshore.services.iam.roles import SERVICE_LINKED
 from longshore.services.iam.service_linked_roles import linked_name
@@ -126,6 +127,17 @@ def _created_policy(context: Context, request: Any) -> Iterable[Resource]:
     return [Resource(arn=arn)]
 
 
+def _provider(context: Context, request: Any) -> Iterable[Resource]:
+    arn = request["OpenIDConnectProviderArn"]
+    found = find_provider(context.tx, context.account, arn)
+    tags = _tags(found.tags, "aws") if found is not None else {}
+    return [Resource(arn=arn, conditions=_given(request) | tags)]
+
+
+def _created_provider(context: Context, request: Any) -> Iterable[Resource]:
+    return [Resource(arn=provider_arn(context.account, request["Url"]))]
+
+
 def _created_linked(context: Context, request: Any) -> Iterable[Resource]:
     service = request["AWSServiceName"]
     name = linked_name(service, request.get("CustomSuffix", ""))
@@ -199,16 +211,26 @@ POLICIES = (
     "ListPolicyVersions",
     "SetDefaultPolicyVersion",
 )
+PROVIDERS = (
+    *_of_tagged("OpenIDConnectProvider"),
+    "AddClientIDToOpenIDConnectProvider",
+    "DeleteOpenIDConnectProvider",
+    "GetOpenIDConnectProvider",
+    "RemoveClientIDFromOpenIDConnectProvider",
+    "UpdateOpenIDConnectProviderThumbprint",
+)
 RESOURCES: Mapping[str, ResourcesOf] = {
     **dict.fromkeys(USERS, _existing(USER)),
     **dict.fromkeys(GROUPS, _existing(GROUP)),
     **dict.fromkeys(ROLES, _existing(ROLE)),
     **dict.fromkeys(PROFILES, _existing(INSTANCE_PROFILE)),
     **dict.fromkeys(POLICIES, _policy),
+    **dict.fromkeys(PROVIDERS, _provider),
     "CreateUser": _created(USER),
     "CreateGroup": _created(GROUP),
     "CreateRole": _created(ROLE),
     "CreateInstanceProfile": _created(INSTANCE_PROFILE),
+    "CreateOpenIDConnectProvider": _created_provider,
     "CreatePolicy": _created_policy,
     "CreateServiceLinkedRole": _created_linked,
     "GetServiceLinkedRoleDeletionStatus": _deletion,

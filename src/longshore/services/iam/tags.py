@@ -1,4 +1,4 @@
-"""Tags of users, roles, managed policies and instance profiles."""
+"""Tags of users, roles, managed policies, instance profiles and identity providers."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -7,6 +7,7 @@ import msgspec
 
 from longshore.model.iam import InstanceProfile, Role, Tags, User
 from longshore.services.iam.entities import INSTANCE_PROFILE, ROLE, USER, Noun, keep, require
+from longshore.services.iam.oidc_providers import keep_provider, require_provider
 from longshore.services.iam.pages import page
 from longshore.services.iam.policies import keep_policy, require_own
 from longshore.services.iam.tagging import checked_tags
@@ -68,6 +69,25 @@ def list_policy_tags(context: Context, request: Any) -> Response:
     return _listed(require_own(context, request["PolicyArn"]).tags, request)
 
 
+def tag_open_id_connect_provider(context: Context, request: Any) -> Response:
+    provider = require_provider(context, request["OpenIDConnectProviderArn"])
+    tags = checked_tags(request["Tags"], provider.tags)
+    keep_provider(context, msgspec.structs.replace(provider, tags=tags))
+    return {}
+
+
+def untag_open_id_connect_provider(context: Context, request: Any) -> Response:
+    provider = require_provider(context, request["OpenIDConnectProviderArn"])
+    tags = _left(provider.tags, request["TagKeys"])
+    keep_provider(context, msgspec.structs.replace(provider, tags=tags))
+    return {}
+
+
+def list_open_id_connect_provider_tags(context: Context, request: Any) -> Response:
+    provider = require_provider(context, request["OpenIDConnectProviderArn"])
+    return _listed(provider.tags, request)
+
+
 OPERATIONS: Mapping[str, Operation] = {
     **_of_entities(USER),
     **_of_entities(ROLE),
@@ -75,4 +95,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "TagPolicy": tag_policy,
     "UntagPolicy": untag_policy,
     "ListPolicyTags": list_policy_tags,
+    "TagOpenIDConnectProvider": tag_open_id_connect_provider,
+    "UntagOpenIDConnectProvider": untag_open_id_connect_provider,
+    "ListOpenIDConnectProviderTags": list_open_id_connect_provider_tags,
 }

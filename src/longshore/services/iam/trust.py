@@ -19,6 +19,11 @@ from longshore.store.interface import Reader
 ACCOUNT = re.compile(r"\d{12}")
 UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z2-7]{17}")
 SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com")
+FEDERATED = re.compile(
+    r"arn:aws:iam::\d{12}:(oidc|saml)-provider/[!-~]+"
+    r"|(accounts\.google|graph\.facebook|www\.amazon)\.com|cognito-identity\.amazonaws\.com"
+)
+"""Providers of an account, and those that AWS knows by itself."""
 Rewrite = Callable[[str, str], str]
 """What to put for a principal: (its kind, its name)."""
 
@@ -62,6 +67,8 @@ def _each(kind: str, names: Any, rewrite: Rewrite) -> Any:
 def _as_stored(reader: Reader, account: str, kind: str, name: str) -> str:
     if kind == "Service" and SERVICE.fullmatch(name) is None:
         raise _invalid("SERVICE", name)
+    if kind == "Federated" and FEDERATED.fullmatch(name) is None:
+        raise _invalid("FEDERATED", name)
     if kind != "AWS" or name == "*" or ACCOUNT.fullmatch(name):
         return name
     if UNIQUE_ID.fullmatch(name) and _by_id(reader, account, name) is not None:

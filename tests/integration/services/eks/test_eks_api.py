@@ -49,6 +49,14 @@ async def test_a_cluster_is_shown_as_it_was_asked_for_with_eks_defaults(clusters
     assert await clusters.describe("web") == made
 
 
+async def test_config_map_alone_wants_an_administrator_from_the_start(clusters: Clusters):
+    access = {"bootstrapClusterCreatorAdminPermissions": False}
+    for mode in ({}, {"authenticationMode": "CONFIG_MAP"}):
+        code, message = await clusters.refused("web", accessConfig={**access, **mode})
+        assert code == "InvalidParameterException"
+        assert "bootstrapClusterCreatorAdminPermissions must be true" in message
+
+
 async def test_a_description_shows_what_became_of_the_cluster(clusters: Clusters):
     await clusters.create("web")
     issue = eks.Issue("InternalFailure", "It failed.", ("arn:a",))

@@ -21,6 +21,7 @@ from longshore.model import iam
 from longshore.model.arn import make_arn
 from longshore.model.kinds import KINDS
 from longshore.model.principal import Principal
+from longshore.oidc.https import Reach
 from longshore.policy.key_ids import LONG_LIVED, access_key_id, unique_id
 from longshore.policy.session import seal
 from longshore.services import iam as iam_api
@@ -182,14 +183,16 @@ class Plane:
 
 
 @contextlib.asynccontextmanager
-async def running(data_dir: Path) -> AsyncIterator[Plane]:
-    installation = Installation(data_dir=data_dir, port=free_ports(2))
+async def running(
+    data_dir: Path, reach: Reach | None = None, auth: str = "enforced"
+) -> AsyncIterator[Plane]:
+    installation = Installation(data_dir=data_dir, port=free_ports(2), auth=auth)
     store = await open_store(f"sqlite://{data_dir}/state.db", KINDS, SystemClock())
     await store.transact(lambda tx: ensure_sealing_key(tx, IDS))
     sealer = Sealer.load_or_create(data_dir / "sealing.key")
     gateway = Gateway(
         services=[
-            sts.service(),
+            sts.service(reach),
             iam_api.service(),
             ssm.service(sealer),
             secretsmanager.service(sealer),

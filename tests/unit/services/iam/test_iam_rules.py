@@ -24,6 +24,7 @@ NOT_ABOUT_ANYTHING = {
     "GetAccountAuthorizationDetails",
     "GetAccountSummary",
     "ListAccountAliases",
+    "ListOpenIDConnectProviders",
     "SimulateCustomPolicy",
 }
 """Operations without a resource in the Service Authorization Reference."""

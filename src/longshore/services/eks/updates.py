@@ -1,0 +1,182 @@
+"""Updates of clusters: to ask for one, and to see what becomes of it.
+
+A cluster has one at a time. What it is to be is in its record at once; its controller makes it so,
+and says whether the update succeeded.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from longshore.model import eks
+from longshore.model.errors import not_built
+from longshore.services.eks.changes import CONFIG_CHANGES, Change, config_type, version_change
+from longshore.services.eks.entries import write_administrator
+from longshore.services.eks.failures import in_use, invalid_request, not_found, token_reused
+from longshore.services.eks.pages import page
+from longshore.services.eks.principals import known_principal
+from longshore.services.eks.records import (
+    API_MODES,
+    cluster_named,
+    digest,
+    status_of,
+    update_in_progress,
+    updates_of,
+)
+from longshore.services.eks.view import status_shown
+from longshore.services.interface import Context, Operation, Response
+
+if TYPE_CHECKING:
+    from types_boto3_eks.type_defs import (
+        DescribeUpdateRequestTypeDef,
+        ListUpdatesRequestTypeDef,
+        UpdateClusterConfigRequestTypeDef,
+        UpdateClusterVersionRequestTypeDef,
+    )
+
+ABSENT: Mapping[str, str] = {
+    "nodegroupName": "No node group found for name: {name}.",
+    "addonName": "No addon: {name} found in cluster: {cluster}",
+    "capabilityName": "No capability found for name: {name}.",
+}
+"""What else has updates, of which there is none here, and EKS's words for that."""
+END_OF_TIME = 1e10
+
+
+def update_cluster_version(
+    context: Context, request: "UpdateClusterVersionRequestTypeDef"
+) -> Response:
+    """`force` is taken: no readiness check ever stands in the way."""
+    if request.get("rollbackConfig"):
+        raise not_built("rollbacks of clusters' versions")
+
+    def change(cluster: eks.Cluster) -> Change:
+        return version_change(cluster, status_of(context, cluster), request["version"])
+
+    return _update(context, request, "VersionUpdate", change)
+
+
+def update_cluster_config(
+    context: Context, request: "UpdateClusterConfigRequestTypeDef"
+) -> Response:
+    kind = config_type(request)
+    return _update(context, request, kind, lambda cluster: CONFIG_CHANGES[kind](cluster, request))
+
+
+def _update(
+    context: Context, request: Any, kind: str, change_of: Callable[[eks.Cluster], Change]
+) -> Response:
+    cluster = cluster_named(context, request["name"])
+    update = _made_before(context, request)
+    if update is None:
+        _check_free(context, cluster, kind)
+        change = change_of(cluster)
+        update = _begun(context, request, kind, change)
+        context.tx.put(eks.CLUSTER, context.account, context.region, cluster.name, change.cluster)
+        if cluster.authentication_mode not in API_MODES:
+            _have_administrator(context, change.cluster)
+    return {"update": _shape(update)}
+
+
+def _made_before(context: Context, request: Any) -> eks.Update | None:
+    """The update that the same call made; InvalidParameterException where another one did."""
+    token = request.get("clientRequestToken")
+    for update in updates_of(context, request["name"]):
+        if token and update.client_token == token:
+            if update.request == digest(request):
+                return update
+            raise token_reused(request["name"])
+    return None
+
+
+def _check_free(context: Context, cluster: eks.Cluster, kind: str) -> None:
+    name, other = cluster.name, update_in_progress(context, cluster.name)
+    if other is not None:
+        raise in_use(
+            f"Cannot {kind} because cluster {name} currently has update {other.id} in progress",
+            name,
+        )
+    if status_shown(cluster, status_of(context, cluster), updating=False) != "ACTIVE":
+        raise invalid_request(f"Cluster '{name}' is not in ACTIVE status", name)
+
+
+def _begun(context: Context, request: Any, kind: str, change: Change) -> eks.Update:
+    update = eks.Update(
+        cluster=change.cluster.name,
+        id=context.ids.uuid(),
+        type=kind,
+        params=change.params,
+        created_at=context.now,
+        client_token=request.get("clientRequestToken", ""),
+        request=digest(request),
+    )
+    name = eks.update_name(update.cluster, update.id)
+    context.tx.create(eks.UPDATE, context.account, context.region, name, update)
+    return update
+
+
+def _have_administrator(context: Context, cluster: eks.Cluster) -> None:
+    """Who made the cluster gets an entry with the first access entries.
+
+    ("Grant IAM users access to Kubernetes with EKS access entries", Amazon EKS User Guide.)
+    """
+    if cluster.authentication_mode not in API_MODES or not cluster.bootstrap_admin:
+        return
+    creator = known_principal(context, cluster.created_by, cluster.name)
+    if creator is not None:
+        write_administrator(context, cluster.name, creator)
+
+
+def describe_update(context: Context, request: "DescribeUpdateRequestTypeDef") -> Response:
+    _check_cluster(context, request)
+    cluster, update_id = request["name"], request["updateId"]
+    name = eks.update_name(cluster, update_id)
+    record = context.tx.get(eks.UPDATE, context.account, context.region, name)
+    if record is None:
+        raise not_found(f"No update found for ID: {update_id}", cluster)
+    return {"update": _shape(record.value)}
+
+
+def list_updates(context: Context, request: "ListUpdatesRequestTypeDef") -> Response:
+    """Newest first; EKS promises no order."""
+    _check_cluster(context, request)
+    found = sorted(updates_of(context, request["name"]), key=_age)
+    given, following = page(found, request, _age)
+    return {"updateIds": [update.id for update in given], **following}
+
+
+def _check_cluster(context: Context, request: Any) -> None:
+    """ResourceNotFoundException unless it is there and it is its own updates that are meant."""
+    cluster = cluster_named(context, request["name"]).name
+    for what, message in ABSENT.items():
+        if request.get(what):
+            raise not_found(message.format(name=request[what], cluster=cluster), cluster)
+
+
+def _age(update: eks.Update) -> str:
+    return f"{END_OF_TIME - update.created_at:018.6f}/{update.id}"
+
+
+def _shape(update: eks.Update) -> dict[str, Any]:
+    return {
+        "id": update.id,
+        "status": update.status,
+        "type": update.type,
+        "params": [{"type": kind, "value": value} for kind, value in update.params],
+        "createdAt": update.created_at,
+        "errors": [
+            {
+                "errorCode": error.code,
+                "errorMessage": error.message,
+                "resourceIds": list(error.resources),
+            }
+            for error in update.errors
+        ],
+    }
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "DescribeUpdate": describe_update,
+    "ListUpdates": list_updates,
+    "UpdateClusterConfig": update_cluster_config,
+    "UpdateClusterVersion": update_cluster_version,
+}

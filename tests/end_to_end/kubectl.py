@@ -1,0 +1,127 @@
+"""An EKS cluster as its users have it: AWS's clients, a kubeconfig of theirs, and kubectl."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from longshore.components import locate
+from longshore.testing.wait import wait_until
+
+ACTIVE_SECONDS = 120
+COMMAND_SECONDS = 60
+TRUST_EKS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "eks.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+EDIT = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSEditPolicy"
+VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+
+
+class Kubernetes:
+    """One cluster, and kubectl for it: as the administrator, or as whoever has `key`."""
+
+    def __init__(self, cloud, name, version):
+        self.cloud, self.name = cloud, name
+        self.eks = cloud.longshore.client("eks")
+        role = cloud.iam.create_role(
+            RoleName=f"{name}-cluster", AssumeRolePolicyDocument=json.dumps(TRUST_EKS)
+        )
+        self.created = self.eks.create_cluster(
+            name=name,
+            version=version,
+            roleArn=role["Role"]["Arn"],
+            resourcesVpcConfig={"subnetIds": cloud.default_subnets()[:2]},
+            accessConfig={"authenticationMode": "API"},
+        )["cluster"]
+        wait_until(self.is_active, ACTIVE_SECONDS, "the cluster is ACTIVE")
+        self.config = cloud.directory / f"{name}.kubeconfig"
+        cloud.longshore.aws(
+            "eks", "update-kubeconfig", "--name", name, "--kubeconfig", str(self.config)
+        )
+
+    def describe(self):
+        return self.eks.describe_cluster(name=self.name)["cluster"]
+
+    def is_active(self):
+        return self.describe()["status"] == "ACTIVE"
+
+    def run(self, *arguments, key=None, check=True):
+        """`kubectl ARGUMENTS`; `key` is (access key id, secret[, session token])."""
+        done = subprocess.run(
+            [locate("kube-1.36"), "kubectl", f"--kubeconfig={self.config}", *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            env=self._environment(key),
+        )
+        assert done.returncode == 0 or not check, done
+        return done
+
+    def with_token(self, token):
+        """`kubectl get namespaces` with this token and nothing else."""
+        described = self.describe()
+        authority = self.config.with_suffix(".crt")
+        authority.write_bytes(base64.b64decode(described["certificateAuthority"]["data"]))
+        where = [f"--server={described['endpoint']}", f"--certificate-authority={authority}"]
+        whole = [locate("kube-1.36"), "kubectl", "--kubeconfig=/dev/null", *where]
+        return subprocess.run(
+            [*whole, f"--token={token}", "get", "namespaces"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+
+    def read(self, *arguments, key=None):
+        """What `kubectl ARGUMENTS --output=json` says."""
+        return json.loads(self.run(*arguments, "--output=json", key=key).stdout)
+
+    def answers(self):
+        """Whether the API server takes calls."""
+        done = self.run("get", "namespaces", "--request-timeout=5s", check=False)
+        return done.returncode == 0
+
+    def processes(self):
+        """Pids of the control plane's processes, by name."""
+        uid = self.describe()["endpoint"].removeprefix("https://").partition(".")[0]
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and (pid := int(entry.name)) != os.getpid():
+                words = _words(entry)
+                if words[:1] == ["/kube"] and uid in _mounts(entry):
+                    found[words[1]] = pid
+        return found
+
+    def _environment(self, key):
+        environment = self.cloud.longshore.environment()
+        # kubectl runs `aws eks get-token`, which lies beside our Python.
+        environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+        if key is not None:
+            names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+            environment |= dict(zip(names, key, strict=False))
+        return environment
+
+
+def _words(entry):
+    try:
+        return (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def _mounts(entry):
+    try:
+        return (entry / "mountinfo").read_text()
+    except OSError:
+        return ""

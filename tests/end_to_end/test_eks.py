@@ -1,0 +1,263 @@
+"""EKS as its users have it: a cluster is made, entered, broken, upgraded and deleted."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from end_to_end.kubectl import EDIT, VIEW, Kubernetes
+from end_to_end.traces import traces
+
+from longshore.testing.wait import wait_until
+
+BACK_SECONDS = 120
+UPDATE_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def cluster(cloud):
+    return Kubernetes(cloud, "mall", "1.35")
+
+
+@pytest.fixture
+def user(cloud, request):
+    """A user without any permission of IAM's; ARN and key."""
+    name = f"kubernetes-{request.node.name[:40].strip('_')}"
+    arn = cloud.iam.create_user(UserName=name)["User"]["Arn"]
+    key = cloud.iam.create_access_key(UserName=name)["AccessKey"]
+    return arn, (key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def permit(cluster, principal, policy, *namespaces):
+    """Have the principal enter the cluster with this access policy."""
+    kind = {"type": "namespace", "namespaces": list(namespaces)} if namespaces else None
+    cluster.eks.create_access_entry(clusterName=cluster.name, principalArn=principal)
+    cluster.eks.associate_access_policy(
+        clusterName=cluster.name,
+        principalArn=principal,
+        policyArn=policy,
+        accessScope=kind or {"type": "cluster"},
+    )
+
+
+def test_new_cluster_is_upstream_kubernetes_of_the_version_asked_for(cluster):
+    assert cluster.created["status"] == "CREATING"
+    assert cluster.describe()["version"] == "1.35"
+    version = cluster.read("version")["serverVersion"]
+    assert (version["major"], version["minor"]) == ("1", "35")
+    namespaces = {each["metadata"]["name"] for each in cluster.read("get", "namespaces")["items"]}
+    assert {"default", "kube-system"} <= namespaces
+
+
+def test_its_controllers_and_its_scheduler_are_at_work(cluster):
+    cluster.run("create", "deployment", "web", "--image=web:1", "--replicas=2")
+
+    def waiting():
+        pods = cluster.read("get", "pods", "--selector=app=web")["items"]
+        reasons = [c.get("reason") for pod in pods for c in pod["status"].get("conditions", ())]
+        return reasons.count("Unschedulable") == 2
+
+    assert wait_until(waiting, 60, "the scheduler looked for a node")
+
+
+def test_who_made_the_cluster_is_its_administrator(cluster):
+    me = cluster.read("auth", "whoami")["status"]["userInfo"]
+    assert me["username"].endswith(":user/admin")
+    assert cluster.run("auth", "can-i", "*", "*").stdout.strip() == "yes"
+
+
+def test_principal_without_an_access_entry_is_not_let_in(cluster, user):
+    refused = cluster.run("get", "namespaces", key=user[1], check=False)
+    assert refused.returncode != 0
+    assert "provide credentials" in refused.stderr or "Unauthorized" in refused.stderr
+
+
+def test_view_policy_reads_and_does_not_write(cluster, user):
+    permit(cluster, user[0], VIEW)
+    cluster.run("get", "deployments", key=user[1])
+    for forbidden in (["create", "namespace", "mine"], ["get", "secrets"]):
+        refused = cluster.run(*forbidden, key=user[1], check=False)
+        assert "Forbidden" in refused.stderr, refused
+
+
+def test_edit_policy_of_one_namespace_ends_at_its_border(cluster, user):
+    cluster.run("create", "namespace", "theirs")
+    permit(cluster, user[0], EDIT, "theirs")
+    cluster.run("create", "configmap", "a", "--namespace=theirs", key=user[1])
+    refused = cluster.run("create", "configmap", "b", key=user[1], check=False)
+    assert "is forbidden" in refused.stderr
+
+
+def test_groups_of_an_access_entry_are_bound_by_the_clusters_own_rules(cluster, user):
+    cluster.eks.create_access_entry(
+        clusterName=cluster.name, principalArn=user[0], kubernetesGroups=["readers"]
+    )
+    cluster.run("create", "clusterrolebinding", "readers", "--clusterrole=view", "--group=readers")
+    wait_until(
+        lambda: cluster.run("get", "pods", key=user[1], check=False).returncode == 0,
+        20,
+        "the group's binding acts",
+    )
+
+
+def test_assumed_role_enters_under_the_name_of_its_session(cluster, cloud):
+    account = cloud.longshore.installation.account
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"AWS": account},
+            "Action": "sts:AssumeRole",
+        },
+    }
+    role = cloud.iam.create_role(RoleName="operator", AssumeRolePolicyDocument=json.dumps(trust))[
+        "Role"
+    ]["Arn"]
+    permit(cluster, role, VIEW)
+    sts = cloud.longshore.client("sts")
+    given = sts.assume_role(RoleArn=role, RoleSessionName="ann")["Credentials"]
+    key = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    me = cluster.read("auth", "whoami", key=key)["status"]["userInfo"]
+    assert me["username"] == f"arn:aws:sts::{account}:assumed-role/operator/ann"
+
+
+def test_access_that_is_taken_away_ends_within_seconds(cluster, user):
+    permit(cluster, user[0], VIEW)
+    cluster.run("get", "pods", key=user[1])
+    cluster.eks.delete_access_entry(clusterName=cluster.name, principalArn=user[0])
+    wait_until(
+        lambda: cluster.run("get", "pods", key=user[1], check=False).returncode != 0,
+        30,
+        "the user is let in no more",
+    )
+
+
+def test_token_is_good_for_its_own_cluster_alone(cluster, cloud):
+    own, other = (
+        json.loads(cloud.longshore.aws("eks", "get-token", "--cluster-name", name))
+        for name in (cluster.name, "elsewhere")
+    )
+    assert cluster.with_token(own["status"]["token"]).returncode == 0
+    for token in (other["status"]["token"], "k8s-aws-v1.bm90aGluZw", "nothing"):
+        refused = cluster.with_token(token).stderr
+        assert "provide credentials" in refused or "Unauthorized" in refused
+
+
+def test_service_account_has_the_role_that_trusts_it(cluster, cloud):
+    """IAM roles for service accounts: the token of one of them is exchanged by STS."""
+    issuer = cluster.describe()["identity"]["oidc"]["issuer"]
+    provider = cloud.iam.create_open_id_connect_provider(
+        Url=issuer, ClientIDList=["sts.amazonaws.com"]
+    )["OpenIDConnectProviderArn"]
+    known = issuer.removeprefix("https://")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Federated": provider},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {f"{known}:sub": "system:serviceaccount:default:reader"}},
+        },
+    }
+    role = cloud.iam.create_role(
+        RoleName="service-account", AssumeRolePolicyDocument=json.dumps(trust)
+    )["Role"]["Arn"]
+    sts, found = cloud.longshore.client("sts"), {}
+    for name in ("reader", "stranger"):
+        cluster.run("create", "serviceaccount", name)
+        token = cluster.run("create", "token", name, "--audience=sts.amazonaws.com").stdout
+        try:
+            given = sts.assume_role_with_web_identity(
+                RoleArn=role, RoleSessionName=name, WebIdentityToken=token.strip()
+            )
+            found[name] = given["AssumedRoleUser"]["Arn"].rpartition(":")[2]
+        except ClientError as error:
+            found[name] = error.response["Error"]["Code"]
+    assert found == {
+        "reader": "assumed-role/service-account/reader",
+        "stranger": "AccessDenied",
+    }
+
+
+def test_addresses_outside_of_public_access_cidrs_reach_nothing(cluster):
+    cluster.eks.update_cluster_config(
+        name=cluster.name, resourcesVpcConfig={"publicAccessCidrs": ["203.0.113.0/24"]}
+    )
+    wait_until(lambda: not cluster.answers(), 30, "the endpoint is shut")
+    wait_until(cluster.is_active, UPDATE_SECONDS, "the update is through")
+    update = cluster.eks.update_cluster_config(
+        name=cluster.name, resourcesVpcConfig={"publicAccessCidrs": ["0.0.0.0/0"]}
+    )["update"]
+    wait_until(cluster.answers, 30, "the endpoint is open")
+    wait_until(cluster.is_active, UPDATE_SECONDS, "the update is through")
+    done = cluster.eks.describe_update(name=cluster.name, updateId=update["id"])["update"]
+    assert (done["type"], done["status"]) == ("EndpointAccessUpdate", "Successful")
+
+
+@pytest.mark.parametrize(
+    "process", ["kube-scheduler", "kube-controller-manager", "etcd", "kube-apiserver"]
+)
+def test_process_that_is_killed_comes_back_and_nothing_is_lost(cluster, process):
+    cluster.run("create", "configmap", f"before-{process}", "--from-literal=kept=yes")
+    before = cluster.processes()[process]
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: cluster.processes().get(process, before) != before, BACK_SECONDS, process)
+    wait_until(cluster.answers, BACK_SECONDS, "the API server answers")
+    kept = cluster.read("get", "configmap", f"before-{process}")
+    assert kept["data"] == {"kept": "yes"}
+    assert cluster.is_active()
+
+
+def test_cluster_outlives_a_killed_control_plane_and_agent_of_longshores(cluster, cloud):
+    before = cluster.processes()
+    for process in ("control-plane", "agent"):
+        os.kill(cloud.longshore.pid(process), signal.SIGKILL)
+    wait_until(cluster.answers, BACK_SECONDS, "tokens are told of again")
+    assert cluster.processes() == before
+
+
+def test_upgrade_to_the_next_minor_version_keeps_every_object(cluster):
+    names = [f"kept-{number}" for number in range(10)]
+    for name in names:
+        cluster.run("create", "configmap", name, f"--from-literal=name={name}")
+    update = cluster.eks.update_cluster_version(name=cluster.name, version="1.36")["update"]
+    assert update["status"] == "InProgress"
+    assert cluster.describe()["status"] == "UPDATING"
+    wait_until(cluster.is_active, UPDATE_SECONDS, "the upgrade is through")
+    done = cluster.eks.describe_update(name=cluster.name, updateId=update["id"])["update"]
+    assert (done["type"], done["status"]) == ("VersionUpdate", "Successful")
+    assert cluster.describe()["version"] == "1.36"
+    wait_until(cluster.answers, BACK_SECONDS, "the API server answers")
+    assert cluster.read("version")["serverVersion"]["minor"] == "36"
+    for name in names:
+        assert cluster.read("get", "configmap", name)["data"] == {"name": name}
+
+
+def test_cluster_does_not_go_back_to_the_version_before(cluster):
+    with pytest.raises(ClientError):
+        cluster.eks.update_cluster_version(name=cluster.name, version="1.35")
+
+
+def test_deleted_cluster_leaves_nothing(cluster, cloud):
+    installation = cloud.longshore.installation
+    processes = cluster.processes()
+    described = cluster.describe()
+    cluster.eks.delete_cluster(name=cluster.name)
+
+    def gone():
+        return cluster.name not in cluster.eks.list_clusters()["clusters"]
+
+    wait_until(gone, BACK_SECONDS, "the cluster is gone")
+    with pytest.raises(ClientError, match="No cluster found"):
+        cluster.describe()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in processes.values())
+    endpoint = described["endpoint"].removeprefix("https://")
+    uid = endpoint.partition(".")[0]
+    assert endpoint not in Path("/etc/hosts").read_text()
+    assert not (installation.data_dir / "eks" / uid).exists()
+    assert not [line for line in traces(installation) if uid in line]
+    group = described["resourcesVpcConfig"]["clusterSecurityGroupId"]
+    with pytest.raises(ClientError, match="does not exist"):
+        cloud.ec2.describe_security_groups(GroupIds=[group])
