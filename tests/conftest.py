@@ -23,3 +23,11 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group("end_to_end"))
         elif place.parts[0] in {"integration", "conformance"}:
             item.add_marker(pytest.mark.xdist_group(str(place)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session):
+    """A worker that takes no notice of groups would start everything costly a second time."""
+    grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    if getattr(session.config.option, "loadgroup", False):
+        assert all("@" in item.nodeid for item in grouped), "pytest-xdist takes no notice of groups"

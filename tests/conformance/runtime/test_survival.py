@@ -14,7 +14,7 @@ from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_gvisor,
 
 from longshore.base.processes import command_lines, start_ticks
 from longshore.components import locate
-from longshore.runtime.containerd import bundles, daemon, processes
+from longshore.runtime.containerd import api, bundles, daemon, processes
 from longshore.runtime.containerd.bundles import RUNTIME_STATES
 from longshore.runtime.containerd.runtime import ContainerdRuntime
 from longshore.runtime.interface import RuntimeFailure, SandboxSpec
@@ -207,6 +207,24 @@ async def test_kill_at_any_moment_leaves_a_task_that_can_be_removed_and_made_aga
     assert await live(real, sandbox_id, container_id) == 137
     await real.runtime.remove_sandbox(sandbox_id)
     assert traces(containerd, sandbox_id, container_id) == []
+
+
+async def test_shim_that_answers_nothing_keeps_no_task_from_being_removed(
+    real, containerd, monkeypatch
+):
+    monkeypatch.setattr(api, "GET_SECONDS", 1.0)
+    long = seconds_of_sleep()
+    async with real.sandbox() as box:
+        container_id = await box.start("/bin/sleep", long)
+        shims = [
+            pid
+            for pid, words in command_lines()
+            if words and "containerd-shim" in words[0] and {box.id, container_id} & set(words)
+        ]
+        assert shims
+        for pid in shims:
+            os.kill(pid, signal.SIGSTOP)
+    assert traces(containerd, box.id, container_id, long) == []
 
 
 async def test_two_installations_do_not_touch_each_other_and_destroy_leaves_nothing(

@@ -12,7 +12,6 @@ from typing import Any
 
 import botocore.session
 import pytest
-from awscli.customizations.eks.get_token import STSClientFactory, TokenGenerator
 
 from longshore.authenticator import PREFIX, authenticator
 from longshore.base.clock import SystemClock
@@ -25,6 +24,7 @@ from longshore.policy.key_ids import LONG_LIVED, access_key_id, unique_id
 from longshore.services.iam.first_start import ensure_sealing_key
 from longshore.services.iam.identity import IamIdentity
 from longshore.testing.clock import FakeClock
+from longshore.testing.eks_tokens import STSClientFactory, TokenGenerator
 from longshore.testing.memory_store import MemoryStore
 from longshore.testing.ports import free_ports
 

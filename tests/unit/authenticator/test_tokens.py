@@ -7,12 +7,12 @@ from typing import Any
 
 import botocore.session
 import pytest
-from awscli.customizations.eks.get_token import STSClientFactory, TokenGenerator
 from hypothesis import given
 from hypothesis import strategies as st
 
 from longshore.authenticator import tokens
 from longshore.authenticator.tokens import Refused
+from longshore.testing.eks_tokens import STSClientFactory, TokenGenerator
 
 KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 CLUSTER = "demo"
@@ -43,6 +43,7 @@ def url_of(token: str) -> str:
 TOKEN = made()
 URL = url_of(TOKEN)
 NOW = time.time()
+"""When the token above was made; tests run long after."""
 
 
 def refusal(call: Callable[..., object], *arguments: Any) -> str:
@@ -73,13 +74,13 @@ def test_a_token_for_any_endpoint_is_good_with_the_host_that_sdks_sign(
 ) -> None:
     presigned = tokens.read(made(endpoint=endpoint))
     assert presigned.host == host
-    tokens.check(presigned, CLUSTER, SECRET, NOW)
+    tokens.check(presigned, CLUSTER, SECRET, time.time())
 
 
 def test_a_sessions_token_comes_out_as_it_went_in() -> None:
     presigned = tokens.read(made(token="se+ss/ion=="))
     assert presigned.signed.session_token == "se+ss/ion=="
-    tokens.check(presigned, CLUSTER, SECRET, NOW)
+    tokens.check(presigned, CLUSTER, SECRET, time.time())
 
 
 def test_a_token_is_good_for_15_minutes_though_its_url_says_one() -> None:
@@ -103,7 +104,7 @@ def test_a_token_is_no_other_clusters_and_of_no_other_secret(cluster: str, secre
 
 def test_a_refusal_for_the_log_repeats_nothing_of_a_sessions_token() -> None:
     presigned = tokens.read(made(token="SESSIONTOKEN"))
-    assert "SESSIONTOKEN" not in refusal(tokens.check, presigned, "prod", SECRET, NOW)
+    assert "SESSIONTOKEN" not in refusal(tokens.check, presigned, "prod", SECRET, time.time())
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ from longshore.runtime.interface import RuntimeFailure
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 RECONNECT_SECONDS = 0.05
+GET_SECONDS = 20.0
+"""A shim that answers at all says at once what a process is doing."""
 AWAY_SECONDS = 60.0
 """How long a call waits for a containerd that is not there."""
 MAX_MESSAGE_BYTES = 64 * 2**20
@@ -255,7 +257,9 @@ class Containerd:
     async def task(self, container_id: str) -> Any | None:
         """The container's process, or None."""
         request = tasks_pb2.GetRequest(container_id=container_id)
-        found = await self._unless_missing("tasks", "Get", request, tasks_pb2.GetResponse)
+        found = await self._unless_missing(
+            "tasks", "Get", request, tasks_pb2.GetResponse, GET_SECONDS
+        )
         return found.process if found is not None else None
 
     async def tasks(self) -> dict[str, Any]:

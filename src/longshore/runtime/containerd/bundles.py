@@ -17,6 +17,7 @@ IN_THE_WAY = re.compile(
 )
 KNOWN = re.compile("container with given ID already exists")
 """runc's words for a state directory of the container."""
+SHIM_SOCKET = re.compile(r"unix://(/run/containerd/s/[0-9a-f]+)")
 RUNSC = re.compile(r"(.*/)?runsc(-sandbox|-gofer)?$")
 RUNTIME_STATES = Path("/run/containerd")
 """containerd's shims have their runtimes keep their states here: `<runtime>/<namespace>/<id>`."""
@@ -57,6 +58,31 @@ def end_commands(container_id: str) -> None:
         if container_id in words and RUNSC.match(words[0]):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def end_shim(bundle: Path) -> None:
+    """SIGKILL the shim that serves the container of this bundle, and with it all it serves.
+
+    containerd takes away what a dead shim leaves. Only for a shim that answers nothing, and has
+    nothing left that it may be waiting for.
+    """
+    # Imported here: it is wanted once in a blue moon.
+    import psutil
+
+    paths = shim_sockets(bundle)
+    for socket in psutil.net_connections("unix"):
+        if socket.laddr in paths and socket.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(socket.pid, signal.SIGKILL)
+
+
+def shim_sockets(bundle: Path) -> set[str]:
+    """Paths of the sockets that the shim of this bundle's container listens on."""
+    found: set[str] = set()
+    for name in ("address", "bootstrap.json"):
+        with contextlib.suppress(OSError):
+            found.update(SHIM_SOCKET.findall((bundle / name).read_text()))
+    return found
 
 
 async def clear(bundle: Path) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from longshore.base.files import have_file
 from longshore.base.installation import Installation
 from longshore.base.processes import command_lines
-from longshore.runtime.containerd.bundles import RUNTIME_STATES, unmount_below
+from longshore.runtime.containerd.bundles import RUNTIME_STATES, shim_sockets, unmount_below
 from longshore.runtime.containerd.cgroups import Cgroups
 
 PLUGINS_LEFT_OUT = (
@@ -33,7 +32,6 @@ TIMEOUTS = """\
   "io.containerd.timeout.shim.cleanup" = "30s"
   "io.containerd.timeout.task.state" = "20s"
 """
-SHIM_SOCKET = re.compile(r"unix://(/run/containerd/s/[0-9a-f]+)")
 GVISOR_SETTINGS = """\
 [runsc_config]
 # Shows what a container may use, and counts what it does use.
@@ -135,10 +133,9 @@ def destroy(installation: Installation) -> None:
 
 def _remove_sockets(installation: Installation) -> None:
     """Of the shims, which lie beside those of every other containerd."""
-    for name in ("address", "bootstrap.json"):
-        for file in bundles(installation).glob(f"*/{name}"):
-            for found in SHIM_SOCKET.findall(file.read_text()):
-                Path(found).unlink(missing_ok=True)
+    for bundle in bundles(installation).glob("*"):
+        for found in shim_sockets(bundle):
+            Path(found).unlink(missing_ok=True)
 
 
 def _processes(installation: Installation) -> Iterator[int]:

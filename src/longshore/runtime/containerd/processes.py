@@ -33,17 +33,25 @@ AT_ONCE = 2 * (os.cpu_count() or 1)
 """Containers that are made, started or taken away at the same time: each is a handful of
 processes, and hundreds of them together would each take minutes."""
 ATTEMPTS = 3
+SHIM_GONE = "ttrpc: closed"
+NOTICE_SECONDS, NOTICE_LOOK_SECONDS = 10.0, 0.1
+NO_ANSWER = frozenset({grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
+"""What a call ends with whose time is over, as this side or containerd notices it first."""
 STARTED_BEFORE = re.compile("cannot start a (running|stopped)")
 
 log = logger(__name__)
 
 
 class Processes:
-    """First processes of containers, and further ones; `home` is for files of a moment."""
+    """First processes of containers, and further ones.
 
-    def __init__(self, containerd: Containerd, home: Path) -> None:
+    `home` is for files of a moment, `bundles` is containerd's directory of containers' bundles.
+    """
+
+    def __init__(self, containerd: Containerd, home: Path, bundles: Path) -> None:
         self._containerd = containerd
         self._home = home
+        self._bundles = bundles
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def create(self, request: tasks_pb2.CreateTaskRequest) -> None:
@@ -95,14 +103,32 @@ class Processes:
 
     async def remove(self, container_id: str) -> None:
         """Kill all that runs in the container and forget it; safe where there is nothing."""
-        try:
-            await self._remove(container_id)
-        except grpc.aio.AioRpcError as error:
-            if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise
-            log.warning("ending it by force", container=container_id, reason=error.details())
-            await asyncio.to_thread(bundles.end_commands, container_id)
-            await self._remove(container_id)
+        bundle = self._bundles / container_id
+        for end, what in ((bundles.end_commands, container_id), (bundles.end_shim, bundle)):
+            try:
+                await self._remove(container_id)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in NO_ANSWER:
+                    raise
+                log.warning("ending it by force", container=container_id, reason=error.details())
+                await asyncio.to_thread(end, what)
+            else:
+                return
+        await self._remove_what_a_shim_left(container_id)
+
+    async def _remove_what_a_shim_left(self, container_id: str) -> None:
+        """The same, once containerd has noticed that the shim is dead."""
+        deadline = asyncio.get_running_loop().time() + NOTICE_SECONDS
+        while True:
+            try:
+                await self._remove(container_id)
+            except grpc.aio.AioRpcError as error:
+                late = asyncio.get_running_loop().time() > deadline
+                if SHIM_GONE not in (error.details() or "") or late:
+                    raise
+                await asyncio.sleep(NOTICE_LOOK_SECONDS)
+            else:
+                return
 
     async def _remove(self, container_id: str) -> None:
         process = await self._containerd.task(container_id)

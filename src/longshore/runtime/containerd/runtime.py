@@ -74,7 +74,7 @@ class ContainerdRuntime:
         self._home = daemon.directory(installation)
         self._sandboxes = self._home / "sandboxes"
         self._hosts = str(hosts)
-        self._processes = Processes(self._containerd, self._home)
+        self._processes = Processes(self._containerd, self._home, daemon.bundles(installation))
         self._memory = MemoryWatch(self._containerd, self._cgroups, self._home / "out-of-memory")
         self._unpacked: dict[str, Unpacked] = {}
         self._mounts: dict[str, list[Any]] = {}
