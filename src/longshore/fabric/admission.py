@@ -39,7 +39,9 @@ class Admission:
     """Judges flows of one VPC's router."""
 
     def __init__(self, network: Network, vpc: Vpc) -> None:
-        self._interfaces = {i.address: i for i in interfaces_of(network, vpc)}
+        interfaces = interfaces_of(network, vpc)
+        self._interfaces = {address: i for i in interfaces for address in i.addresses}
+        self._public = {a: p for i in interfaces for a, p in i.translations.items()}
         self._cidrs = [_range(cidr) for cidr in vpc.cidrs]
         self._rules = {
             "in": {group.id: [_parsed(r) for r in group.ingress] for group in network.groups},
@@ -73,13 +75,14 @@ class Admission:
         number = _number(address)
         return any(number & mask == base for base, mask in self._cidrs)
 
-    @staticmethod
-    def _addresses_stand(flow: Flow, sender: Interface | None, receiver: Interface | None) -> bool:
+    def _addresses_stand(
+        self, flow: Flow, sender: Interface | None, receiver: Interface | None
+    ) -> bool:
         """Whether the public addresses that the flow was translated with still are the ENIs'."""
         if flow.destination != flow.reply_source and receiver is not None:
-            return flow.destination == receiver.public_address
+            return flow.destination == self._public.get(flow.reply_source)
         if sender is not None and flow.reply_destination != flow.source:
-            return flow.reply_destination == sender.public_address
+            return flow.reply_destination == self._public.get(flow.source)
         return True
 
     def _any_rule(self, direction: str, interface: Interface, flow: Flow, peer: str) -> bool:

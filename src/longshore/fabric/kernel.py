@@ -6,7 +6,7 @@ thread must not, and it does one thing at a time.
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from longshore.fabric.host_rules import api_ports, host_ruleset
 from longshore.fabric.interface import FabricError
 from longshore.fabric.links import Links
 from longshore.fabric.names import host_table, namespace_path, namespace_prefix
-from longshore.fabric.ports import attach_port, detach_port
+from longshore.fabric.ports import attach_port, detach_port, lead_to_ports
 from longshore.fabric.router import ensure_router, remove_router, set_up_routing
 from longshore.fabric.router_rules import interfaces_of, router_ruleset
 from longshore.fabric.ruleset import Ruleset, changes, narrows, rebuild
@@ -34,7 +34,7 @@ from longshore.fabric.uplink import (
     remove_uplink,
     set_public_addresses,
 )
-from longshore.model.network import Interface, Network, Vpc
+from longshore.model.network import Interface, Network, SecondaryAddress, Vpc
 
 R = TypeVar("R")
 log = logger(__name__)
@@ -63,6 +63,8 @@ class KernelFabric:
         self._gateways: dict[str, str] = {}
         self._routed: dict[str, tuple[Vpc, set[str]]] = {}
         """What each router routes: most changes of a network are of ENIs and rules alone."""
+        self._secondary: dict[str, dict[str, tuple[SecondaryAddress, ...]]] = {}
+        """What secondary addresses lead to each VPC's ENIs."""
         self._vpcs_changed = asyncio.Event()
 
     async def prepare(self) -> None:
@@ -163,8 +165,20 @@ class KernelFabric:
         gateway = self._gateways[vpc.id]
         rules = router_ruleset(network, vpc, api_ports(self._installation), gateway)
         self._apply_rules(network, vpc, rules)
-        public = {i.public_address for i in interfaces_of(network, vpc) if i.public_address}
+        interfaces = interfaces_of(network, vpc)
+        public = {public for i in interfaces for public in i.translations.values()}
         self._apply_routes(vpc, gateway, public)
+        self._apply_secondary(vpc, interfaces)
+
+    def _apply_secondary(self, vpc: Vpc, interfaces: Sequence[Interface]) -> None:
+        """Lead secondary addresses to ENIs; a primary one led to its port from the first on."""
+        before = self._secondary.pop(vpc.id, {})
+        now = {i.id: i.secondary for i in interfaces if i.secondary}
+        changed = {eni for eni in before | now if before.get(eni) != now.get(eni)}
+        lead_to_ports(
+            self._links, self._installation, vpc.id, [i for i in interfaces if i.id in changed]
+        )
+        self._secondary[vpc.id] = now
 
     def _apply_routes(self, vpc: Vpc, gateway: str, public: set[str]) -> None:
         known, addresses = self._routed.pop(vpc.id, (None, None))
@@ -194,6 +208,7 @@ class KernelFabric:
         self._rulesets.pop(vpc_id, None)
         self._gateways.pop(vpc_id, None)
         self._routed.pop(vpc_id, None)
+        self._secondary.pop(vpc_id, None)
         remove_uplink(self._links, self._installation, vpc_id)
         remove_router(self._links, self._installation, vpc_id)
 

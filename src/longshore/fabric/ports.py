@@ -1,11 +1,13 @@
 """ENIs on this host: each a namespace with a veth whose other end is a port of its VPC's router."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from longshore.base.installation import Installation
 from longshore.fabric import namespaces
 from longshore.fabric.links import (
+    ADDRESS_FAMILY,
     Links,
     device_index,
     discard,
@@ -39,12 +41,42 @@ def attach_port(links: Links, installation: Installation, interface: Interface) 
         write_sysctls({f"ipv4/neigh/{port_name(interface.id)}/proxy_delay": 0})
     _configure_inside(links, path, interface)
     router.link("set", index=port, state="up")
-    # Known for good: the ENI cannot take over another's address by answering ARP for it.
-    router.neigh(
-        "replace", dst=interface.address, lladdr=interface.mac, ifindex=port, state=PERMANENT
-    )
-    router.route("replace", dst=f"{interface.address}/32", oif=port, proto=ROUTE_PROTOCOL)
+    _lead(router, port, interface)
     return path
+
+
+def lead_to_ports(
+    links: Links, installation: Installation, vpc_id: str, interfaces: Iterable[Interface]
+) -> None:
+    """Have the addresses of these ENIs, and no others, lead to them; one without a port has none
+    that does."""
+    router = links.open(namespace_path(installation.id, vpc_id))
+    for interface in interfaces:
+        port = find_device(router, port_name(interface.id))
+        if port is not None:
+            _lead(router, port, interface)
+
+
+def _lead(router: Any, port: int, interface: Interface) -> None:
+    wanted = set(interface.addresses)
+    for address in _led(router, port) - wanted:
+        discard(router, "route", dst=f"{address}/32", oif=port, proto=ROUTE_PROTOCOL)
+        discard(router, "neigh", dst=address, ifindex=port)
+    for address in wanted:
+        # Known for good: the ENI cannot take over another's address by answering ARP for it.
+        known = {"dst": address, "lladdr": interface.mac, "ifindex": port}
+        router.neigh("replace", state=PERMANENT, **known)
+        router.route("replace", dst=f"{address}/32", oif=port, proto=ROUTE_PROTOCOL)
+
+
+def _led(router: Any, port: int) -> set[str]:
+    """The addresses that lead to a port."""
+    routes = router.get_routes(family=ADDRESS_FAMILY, oif=port)
+    return {
+        route.get_attr("RTA_DST")
+        for route in routes
+        if route["proto"] == ROUTE_PROTOCOL and route.get_attr("RTA_OIF") == port
+    }
 
 
 def _add_veth(router: Any, interface: Interface, path: Path) -> int:

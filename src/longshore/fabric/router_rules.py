@@ -73,9 +73,10 @@ def _interface_maps(interfaces: Sequence[Interface]) -> Iterable[NamedSet]:
         "sources",
         ("ifname", "ether_addr", "ipv4_addr"),
         elements={
-            devices[i.id]: x.concat(devices[i.id], i.mac, i.address)
+            f"{devices[i.id]} {address}": x.concat(devices[i.id], i.mac, address)
             for i in interfaces
             if i.source_dest_check
+            for address in i.addresses
         },
     )
     yield NamedSet(
@@ -83,20 +84,20 @@ def _interface_maps(interfaces: Sequence[Interface]) -> Iterable[NamedSet]:
         "ifname",
         elements={devices[i.id]: devices[i.id] for i in interfaces if not i.source_dest_check},
     )
-    public = [interface for interface in interfaces if interface.public_address]
+    public = {a: p for i in interfaces for a, p in i.translations.items()}
     yield NamedSet(
         "public-in",
         "ipv4_addr",
         "ipv4_addr",
-        elements={i.public_address: [i.public_address, i.address] for i in public},
+        elements={outer: [outer, inner] for inner, outer in public.items()},
     )
     yield NamedSet(
         "public-out",
         "ipv4_addr",
         "ipv4_addr",
-        elements={i.address: [i.address, i.public_address] for i in public},
+        elements={inner: [inner, outer] for inner, outer in public.items()},
     )
-    yield NamedSet("with-public", "ipv4_addr", elements={i.address: i.address for i in public})
+    yield NamedSet("with-public", "ipv4_addr", elements={inner: inner for inner in public})
 
 
 def _member_sets(groups: Sequence[Group]) -> Iterable[NamedSet]:

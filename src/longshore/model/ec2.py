@@ -104,6 +104,8 @@ class NetworkInterface(msgspec.Struct, frozen=True, kw_only=True):
     zone: str
     mac: str
     private_address: str
+    secondary_addresses: tuple[str, ...] = ()
+    """Further private ones, in the order in which they were assigned."""
     security_groups: tuple[str, ...] = ()
     description: str = ""
     interface_type: str = "interface"

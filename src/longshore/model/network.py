@@ -7,6 +7,13 @@ missed a thousand changes needs only the newest one. Addresses are text (`10.0.1
 import msgspec
 
 
+class SecondaryAddress(msgspec.Struct, frozen=True):
+    """A further address of an ENI; `public_address` is an elastic one, or empty."""
+
+    address: str
+    public_address: str = ""
+
+
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """An ENI that is, or shall be, on this host."""
 
@@ -21,10 +28,24 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """First address of the subnet."""
     public_address: str = ""
     """Auto-assigned or elastic; empty where there is none."""
+    secondary: tuple[SecondaryAddress, ...] = ()
+    """Lead to the ENI too; who uses them in its namespace sees to them there."""
     security_groups: tuple[str, ...] = ()
     source_dest_check: bool = True
     zone: str = ""
     """The subnet's Availability Zone, by name."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All private ones, the primary first."""
+        return (self.address, *(each.address for each in self.secondary))
+
+    @property
+    def translations(self) -> dict[str, str]:
+        """Public addresses by the private ones that they stand for."""
+        pairs = {self.address: self.public_address}
+        pairs |= {each.address: each.public_address for each in self.secondary}
+        return {private: public for private, public in pairs.items() if public}
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

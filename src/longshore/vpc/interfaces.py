@@ -26,6 +26,9 @@ from longshore.vpc.addresses import (
 from longshore.vpc.lookup import default_group, hold, require
 
 GROUPS_PER_INTERFACE = 5
+ADDRESSES_PER_INTERFACE = 50
+"""Private IPv4 addresses of the largest instance types ("IP addresses per network interface per
+instance type", EC2 User Guide); smaller ones have fewer once an ENI is attached to them."""
 
 
 def create_network_interface(
@@ -133,12 +136,75 @@ def delete_network_interface(tx: Transaction, account: str, region: str, eni_id:
     if record is None:
         return
     interface = record.value
-    release_private(tx, account, region, interface.subnet_id, interface.private_address)
     if interface.public_address:
         release_public(tx, interface.public_address)
-    for elastic in tx.find(ADDRESS, account, region, "interface", eni_id):
-        freed = msgspec.structs.replace(
-            elastic.value, association_id="", network_interface_id="", private_address=""
-        )
-        tx.put(ADDRESS, account, region, elastic.value.id, freed)
+    for address in (interface.private_address, *interface.secondary_addresses):
+        _let_go(tx, account, region, interface, address)
     tx.delete(NETWORK_INTERFACE, account, region, eni_id)
+
+
+def assign_addresses(
+    tx: Transaction,
+    ids: Ids,
+    account: str,
+    region: str,
+    eni: NetworkInterface,
+    *,
+    count: int = 0,
+    chosen: Sequence[str] = (),
+    reassign: bool = False,
+) -> NetworkInterface:
+    """The ENI with further private addresses: `count` free ones, and those that are `chosen`.
+
+    With `reassign` a chosen one may be another ENI's secondary address, which loses it. Raises
+    AwsError: PrivateIpAddressLimitExceeded, InsufficientFreeAddressesInSubnet,
+    InvalidIPAddress.InUse, InvalidParameterValue.
+    """
+    subnet = hold(tx, SUBNET, account, region, eni.subnet_id)
+    if 1 + len(eni.secondary_addresses) + count + len(chosen) > ADDRESSES_PER_INTERFACE:
+        raise AwsError(
+            "PrivateIpAddressLimitExceeded",
+            f"Number of private addresses will exceed limit of {ADDRESSES_PER_INTERFACE}.",
+        )
+    for address in chosen:
+        if reassign:
+            _take_from_another(tx, account, region, subnet, address)
+        claim_chosen(tx, account, region, subnet, address, eni.id)
+    drawn = [claim_private(tx, ids, account, region, subnet, eni.id) for _ in range(count)]
+    further = (*eni.secondary_addresses, *chosen, *drawn)
+    changed = msgspec.structs.replace(eni, secondary_addresses=further)
+    tx.put(NETWORK_INTERFACE, account, region, eni.id, changed)
+    return changed
+
+
+def _take_from_another(
+    tx: Transaction, account: str, region: str, subnet: Subnet, address: str
+) -> None:
+    for record in tx.find(NETWORK_INTERFACE, account, region, "subnet", subnet.id):
+        if address in record.value.secondary_addresses:
+            unassign_addresses(tx, account, region, record.value, [address])
+
+
+def unassign_addresses(
+    tx: Transaction, account: str, region: str, eni: NetworkInterface, addresses: Sequence[str]
+) -> NetworkInterface:
+    """The ENI without these secondary addresses, which are free again; so are elastic ones."""
+    for address in addresses:
+        _let_go(tx, account, region, eni, address)
+    left = tuple(each for each in eni.secondary_addresses if each not in addresses)
+    changed = msgspec.structs.replace(eni, secondary_addresses=left)
+    tx.put(NETWORK_INTERFACE, account, region, eni.id, changed)
+    return changed
+
+
+def _let_go(
+    tx: Transaction, account: str, region: str, eni: NetworkInterface, address: str
+) -> None:
+    """Free a private address; an elastic one that stood for it stays allocated."""
+    release_private(tx, account, region, eni.subnet_id, address)
+    for elastic in tx.find(ADDRESS, account, region, "interface", eni.id):
+        if elastic.value.private_address == address:
+            freed = msgspec.structs.replace(
+                elastic.value, association_id="", network_interface_id="", private_address=""
+            )
+            tx.put(ADDRESS, account, region, elastic.value.id, freed)

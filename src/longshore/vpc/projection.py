@@ -142,6 +142,7 @@ def _interface(place: _Place, eni: NetworkInterface) -> network.Interface:
         prefix_length=cidr.prefixlen,
         gateway=str(cidr.network_address + 1),
         public_address=public_address_of(place.reader, place.account, place.region, eni),
+        secondary=_secondary(place, eni),
         security_groups=eni.security_groups,
         source_dest_check=eni.source_dest_check,
         zone=record.value.zone if record else "",
@@ -149,10 +150,28 @@ def _interface(place: _Place, eni: NetworkInterface) -> network.Interface:
 
 
 def public_address_of(reader: Reader, account: str, region: str, eni: NetworkInterface) -> str:
-    """The elastic address, where one is associated, else the assigned one, else empty."""
-    for record in reader.find(ADDRESS, account, region, "interface", eni.id):
-        return record.value.public_address
-    return eni.public_address
+    """Of the primary address: the elastic one, where there is one, else the assigned one, else
+    empty."""
+    elastic = elastic_addresses_of(reader, account, region, eni)
+    return elastic.get(eni.private_address) or eni.public_address
+
+
+def elastic_addresses_of(
+    reader: Reader, account: str, region: str, eni: NetworkInterface
+) -> dict[str, str]:
+    """Elastic addresses of the ENI by the private ones that they are associated with."""
+    found = reader.find(ADDRESS, account, region, "interface", eni.id)
+    return {record.value.private_address: record.value.public_address for record in found}
+
+
+def _secondary(place: _Place, eni: NetworkInterface) -> tuple[network.SecondaryAddress, ...]:
+    if not eni.secondary_addresses:
+        return ()
+    elastic = elastic_addresses_of(place.reader, place.account, place.region, eni)
+    return tuple(
+        network.SecondaryAddress(address, elastic.get(address, ""))
+        for address in eni.secondary_addresses
+    )
 
 
 def _groups(place: _Place, names: set[str]) -> dict[str, network.Group]:
@@ -178,7 +197,10 @@ def _group(place: _Place, group: SecurityGroup) -> network.Group:
 
 def _members(place: _Place, group_id: str) -> tuple[str, ...]:
     found = place.reader.find(NETWORK_INTERFACE, place.account, place.region, "group", group_id)
-    return tuple(sorted({record.value.private_address for record in found}))
+    enis = [record.value for record in found]
+    return tuple(
+        sorted({a for eni in enis for a in (eni.private_address, *eni.secondary_addresses)})
+    )
 
 
 def _rule(rule: SecurityGroupRule) -> network.Rule:

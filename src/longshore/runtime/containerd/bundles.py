@@ -71,7 +71,7 @@ def end_shim(bundle: Path) -> None:
 
     paths = shim_sockets(bundle)
     for socket in psutil.net_connections("unix"):
-        if socket.laddr in paths and socket.pid:
+        if str(socket.laddr) in paths and socket.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(socket.pid, signal.SIGKILL)
 

@@ -103,15 +103,18 @@ class Processes:
 
     async def remove(self, container_id: str) -> None:
         """Kill all that runs in the container and forget it; safe where there is nothing."""
-        bundle = self._bundles / container_id
-        for end, what in ((bundles.end_commands, container_id), (bundles.end_shim, bundle)):
+        ends = (
+            lambda: bundles.end_commands(container_id),
+            lambda: bundles.end_shim(self._bundles / container_id),
+        )
+        for end in ends:
             try:
                 await self._remove(container_id)
             except grpc.aio.AioRpcError as error:
                 if error.code() not in NO_ANSWER:
                     raise
                 log.warning("ending it by force", container=container_id, reason=error.details())
-                await asyncio.to_thread(end, what)
+                await asyncio.to_thread(end)
             else:
                 return
         await self._remove_what_a_shim_left(container_id)

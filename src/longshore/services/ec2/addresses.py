@@ -146,40 +146,54 @@ def associate_address(context: Context, request: "AssociateAddressRequestTypeDef
             "MissingParameter", "Either 'InstanceId' or 'NetworkInterfaceId' must be specified"
         )
     eni = require(context.tx, NETWORK_INTERFACE, *_place(context), eni_id)
-    _check_free(context, request, address, eni)
+    private = _private(request, eni)
+    _check_free(context, request, address, eni, private)
     for record in context.tx.find(ADDRESS, *_place(context), "interface", eni.id):
-        if record.value.id != address.id:
+        if record.value.id != address.id and record.value.private_address == private:
             _dissociate(context, record.value)
-    if eni.public_address:
+    freed = eni
+    if eni.public_address and private == eni.private_address:
         release_public(context.tx, eni.public_address)
+        freed = msgspec.structs.replace(eni, public_address="")
     # Written in any case, so that two addresses taking one ENI at once must meet.
-    freed = msgspec.structs.replace(eni, public_address="")
     context.tx.put(NETWORK_INTERFACE, *_place(context), eni.id, freed)
     changed = _put(
         context,
         address,
         association_id=f"eipassoc-{context.ids.hex(17)}",
         network_interface_id=eni.id,
-        private_address=eni.private_address,
+        private_address=private,
     )
     return {"AssociationId": changed.association_id}
 
 
-def _check_free(context: Context, request: Any, address: Address, eni: NetworkInterface) -> None:
-    private = request.get("PrivateIpAddress")
-    if private and private != eni.private_address:
+def _private(request: Any, eni: NetworkInterface) -> str:
+    """The ENI's address that the elastic one is to stand for: its primary one, unless said."""
+    private: str = request.get("PrivateIpAddress") or eni.private_address
+    if private not in {eni.private_address, *eni.secondary_addresses}:
         raise AwsError(
             "InvalidParameterValue", f"{private} is not assigned to network interface {eni.id}"
         )
+    return private
+
+
+def _check_free(
+    context: Context, request: Any, address: Address, eni: NetworkInterface, private: str
+) -> None:
     if request.get("AllowReassociation", not request.get("AllocationId")):
         return
     taken = address.network_interface_id not in ("", eni.id)
-    others = context.tx.find(ADDRESS, *_place(context), "interface", eni.id)
-    if taken or any(record.value.id != address.id for record in others):
+    found = context.tx.find(ADDRESS, *_place(context), "interface", eni.id)
+    others = [
+        record.value
+        for record in found
+        if record.value.id != address.id and record.value.private_address == private
+    ]
+    if taken or others:
         raise AwsError(
             "Resource.AlreadyAssociated",
             f"resource {address.id if taken else eni.id} is already associated with "
-            f"associate-id {address.association_id or others[0].value.association_id}",
+            f"associate-id {address.association_id or others[0].association_id}",
         )
 
 

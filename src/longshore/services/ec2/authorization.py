@@ -12,6 +12,7 @@ NEW = "*"
 
 RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
     "AllocateAddress": (("elastic-ip", NEW),),
+    "AssignPrivateIpAddresses": (("network-interface", "NetworkInterfaceId"),),
     "AssociateAddress": (
         ("elastic-ip", "AllocationId"),
         ("network-interface", "NetworkInterfaceId"),
@@ -52,6 +53,7 @@ RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
     "ReplaceRouteTableAssociation": (("route-table", "RouteTableId"),),
     "RevokeSecurityGroupEgress": (("security-group", "GroupId"),),
     "RevokeSecurityGroupIngress": (("security-group", "GroupId"),),
+    "UnassignPrivateIpAddresses": (("network-interface", "NetworkInterfaceId"),),
     "UpdateSecurityGroupRuleDescriptionsEgress": (("security-group", "GroupId"),),
     "UpdateSecurityGroupRuleDescriptionsIngress": (("security-group", "GroupId"),),
 }

@@ -1,6 +1,6 @@
 """Elastic network interfaces."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +10,7 @@ from longshore.model.ec2 import (
     NETWORK_INTERFACE,
     SECURITY_GROUP,
     VPC,
+    Address,
     NetworkInterface,
 )
 from longshore.model.errors import AwsError, not_implemented
@@ -18,7 +19,9 @@ from longshore.services.ec2.idempotency import once
 from longshore.services.ec2.tagging import tag_list, tags_at_creation
 from longshore.services.interface import Context, Response
 from longshore.vpc.interfaces import (
+    assign_addresses,
     check_groups,
+    unassign_addresses,
 )
 from longshore.vpc.interfaces import (
     create_network_interface as make_network_interface,
@@ -31,11 +34,13 @@ from longshore.vpc.zones import private_dns_name, public_dns_name, zone_id
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import (
+        AssignPrivateIpAddressesRequestTypeDef,
         CreateNetworkInterfaceRequestTypeDef,
         DeleteNetworkInterfaceRequestTypeDef,
         DescribeNetworkInterfaceAttributeRequestTypeDef,
         DescribeNetworkInterfacesRequestTypeDef,
         ModifyNetworkInterfaceAttributeRequestTypeDef,
+        UnassignPrivateIpAddressesRequestTypeDef,
     )
 
 LISTING = Listing(
@@ -81,12 +86,11 @@ def _place(context: Context) -> tuple[str, str]:
 
 
 def interface_item(context: Context, eni: NetworkInterface) -> Item:
-    private_name = private_dns_name(eni.private_address, context.region)
-    primary: dict[str, Any] = {
-        "Primary": True,
-        "PrivateIpAddress": eni.private_address,
-        "PrivateDnsName": private_name,
-    }
+    elastic = elastic_of(context, eni)
+    addresses = [
+        _address_item(context, eni, address, elastic)
+        for address in (eni.private_address, *eni.secondary_addresses)
+    ]
     item: dict[str, Any] = {
         "NetworkInterfaceId": eni.id,
         "OwnerId": context.account,
@@ -99,8 +103,8 @@ def interface_item(context: Context, eni: NetworkInterface) -> Item:
         "Status": eni.status,
         "MacAddress": eni.mac,
         "PrivateIpAddress": eni.private_address,
-        "PrivateDnsName": private_name,
-        "PrivateIpAddresses": [primary],
+        "PrivateDnsName": addresses[0]["PrivateDnsName"],
+        "PrivateIpAddresses": addresses,
         "Ipv6Addresses": [],
         "Groups": [_group_item(context, group_id) for group_id in eni.security_groups],
         "RequesterManaged": eni.requester_managed,
@@ -109,10 +113,30 @@ def interface_item(context: Context, eni: NetworkInterface) -> Item:
     }
     if eni.attachment_id:
         item["Attachment"] = _attachment_item(eni, context.account)
-    association = _association_item(context, eni)
+    association = addresses[0].get("Association")
     if association:
-        item["Association"] = primary["Association"] = association
+        item["Association"] = association
         item["PublicDnsName"] = association["PublicDnsName"]
+    return item
+
+
+def elastic_of(context: Context, eni: NetworkInterface) -> Mapping[str, Address]:
+    """The ENI's elastic addresses by the private ones that they are associated with."""
+    found = context.tx.find(ADDRESS, *_place(context), "interface", eni.id)
+    return {record.value.private_address: record.value for record in found}
+
+
+def _address_item(
+    context: Context, eni: NetworkInterface, address: str, elastic: Mapping[str, Address]
+) -> Item:
+    item: dict[str, Any] = {
+        "Primary": address == eni.private_address,
+        "PrivateIpAddress": address,
+        "PrivateDnsName": private_dns_name(address, context.region),
+    }
+    association = _association_item(context, eni, address, elastic.get(address))
+    if association:
+        item["Association"] = association
     return item
 
 
@@ -134,9 +158,10 @@ def _attachment_item(eni: NetworkInterface, account: str) -> Item:
     }
 
 
-def _association_item(context: Context, eni: NetworkInterface) -> Item:
-    for record in context.tx.find(ADDRESS, *_place(context), "interface", eni.id):
-        elastic = record.value
+def _association_item(
+    context: Context, eni: NetworkInterface, address: str, elastic: Address | None
+) -> Item:
+    if elastic is not None:
         return {
             "AllocationId": elastic.id,
             "AssociationId": elastic.association_id,
@@ -144,7 +169,7 @@ def _association_item(context: Context, eni: NetworkInterface) -> Item:
             "PublicIp": elastic.public_address,
             "PublicDnsName": _public_name(context, eni, elastic.public_address),
         }
-    if not eni.public_address:
+    if not eni.public_address or address != eni.private_address:
         return {}
     return {
         "IpOwnerId": "amazon",
@@ -164,21 +189,50 @@ def create_network_interface(
 ) -> Response:
     if request.get("InterfaceType", "interface") != "interface":
         raise not_implemented("ec2", f"CreateNetworkInterface of type {request['InterfaceType']}")
-    for name in ("SecondaryPrivateIpAddressCount", "Ipv4PrefixCount", "Ipv6AddressCount"):
+    for name in ("Ipv4PrefixCount", "Ipv6AddressCount"):
         if request.get(name):
             raise not_implemented("ec2", f"CreateNetworkInterface with {name}")
-    specified = request.get("PrivateIpAddresses") or ()
-    if len(specified) > 1:
-        raise not_implemented("ec2", "CreateNetworkInterface with several addresses")
-    chosen = [each["PrivateIpAddress"] for each in specified if each.get("PrivateIpAddress")]
-    eni = once(context, request, NETWORK_INTERFACE, lambda: _make(context, request, chosen))
+    primary, further = _chosen(request)
+    count = request.get("SecondaryPrivateIpAddressCount", 0)
+    if count and further:
+        raise AwsError(
+            "InvalidParameterCombination",
+            "The parameter secondaryPrivateIpAddressCount cannot be used with secondary addresses "
+            "in privateIpAddresses",
+        )
+    eni = once(
+        context,
+        request,
+        NETWORK_INTERFACE,
+        lambda: _make(context, request, primary, further, count),
+    )
     return {"NetworkInterface": interface_item(context, eni)}
 
 
+def _chosen(request: "CreateNetworkInterfaceRequestTypeDef") -> tuple[str, list[str]]:
+    """The primary address asked for, or empty, and the others."""
+    specified = request.get("PrivateIpAddresses") or ()
+    given = [each for each in specified if each.get("PrivateIpAddress")]
+    primary = [each["PrivateIpAddress"] for each in given if each.get("Primary")]
+    further = [each["PrivateIpAddress"] for each in given if not each.get("Primary")]
+    alone = request.get("PrivateIpAddress", "")
+    if not primary and not alone and len(further) == 1:
+        return further[0], []
+    if len(primary) + bool(alone) > 1:
+        raise AwsError(
+            "InvalidParameterCombination", "Only one primary private IP address can be specified."
+        )
+    return (primary[0] if primary else alone), further
+
+
 def _make(
-    context: Context, request: "CreateNetworkInterfaceRequestTypeDef", chosen: Sequence[str]
+    context: Context,
+    request: "CreateNetworkInterfaceRequestTypeDef",
+    primary: str,
+    further: Sequence[str],
+    count: int,
 ) -> NetworkInterface:
-    return make_network_interface(
+    eni = make_network_interface(
         context.tx,
         context.ids,
         context.now,
@@ -188,10 +242,65 @@ def _make(
         security_groups=list(request.get("Groups") or ()),
         description=request.get("Description", ""),
         assign_public_ip=False,
-        private_address=request.get("PrivateIpAddress") or (chosen[0] if chosen else ""),
+        private_address=primary,
         tags=tags_at_creation(context, request, "network-interface"),
         installation=context.installation,
     )
+    if not further and not count:
+        return eni
+    return assign_addresses(
+        context.tx, context.ids, *_place(context), eni, count=count, chosen=further
+    )
+
+
+def assign_private_ip_addresses(
+    context: Context, request: "AssignPrivateIpAddressesRequestTypeDef"
+) -> Response:
+    if request.get("Ipv4Prefixes") or request.get("Ipv4PrefixCount"):
+        raise not_implemented("ec2", "AssignPrivateIpAddresses with prefixes")
+    chosen = list(dict.fromkeys(request.get("PrivateIpAddresses") or ()))
+    count = request.get("SecondaryPrivateIpAddressCount", 0)
+    if chosen and count:
+        raise AwsError(
+            "InvalidParameterCombination",
+            "The parameters privateIpAddresses and secondaryPrivateIpAddressCount cannot be used "
+            "together",
+        )
+    if not chosen and count < 1:
+        raise AwsError(
+            "MissingParameter",
+            "Either privateIpAddresses or secondaryPrivateIpAddressCount must be specified",
+        )
+    eni = _interface(context, request["NetworkInterfaceId"])
+    new = [address for address in chosen if address not in eni.secondary_addresses]
+    reassign = request.get("AllowReassignment", False)
+    changed = assign_addresses(
+        context.tx, context.ids, *_place(context), eni, count=count, chosen=new, reassign=reassign
+    )
+    given = chosen or changed.secondary_addresses[len(eni.secondary_addresses) :]
+    return {
+        "NetworkInterfaceId": eni.id,
+        "AssignedPrivateIpAddresses": [{"PrivateIpAddress": address} for address in given],
+    }
+
+
+def unassign_private_ip_addresses(
+    context: Context, request: "UnassignPrivateIpAddressesRequestTypeDef"
+) -> Response:
+    if request.get("Ipv4Prefixes"):
+        raise not_implemented("ec2", "UnassignPrivateIpAddresses with prefixes")
+    eni = _interface(context, request["NetworkInterfaceId"])
+    addresses = list(dict.fromkeys(request.get("PrivateIpAddresses") or ()))
+    if not addresses:
+        raise AwsError("MissingParameter", "The request must contain privateIpAddresses")
+    for address in addresses:
+        if address not in eni.secondary_addresses:
+            raise AwsError(
+                "InvalidParameterValue",
+                f"Some of {addresses} are not assigned to interface {eni.id}",
+            )
+    unassign_addresses(context.tx, *_place(context), eni, addresses)
+    return {}
 
 
 def describe_network_interfaces(

@@ -194,3 +194,137 @@ async def test_groups_of_an_eni_are_changed_within_its_vpc_only(ec2: "Ec2") -> N
     assert (await ec2.error("modify_network_interface_attribute", **request))[0] == (
         "InvalidParameter"
     )
+
+
+async def interface(ec2: "Ec2", **more: Any) -> Any:
+    subnet = (await ec2.call("describe_subnets"))["Subnets"][0]["SubnetId"]
+    made = await ec2.call("create_network_interface", SubnetId=subnet, **more)
+    return made["NetworkInterface"]
+
+
+async def private_addresses(ec2: "Ec2", eni: str) -> list[str]:
+    """All of them, the primary one first."""
+    found = await ec2.call("describe_network_interfaces", NetworkInterfaceIds=[eni])
+    shown = found["NetworkInterfaces"][0]["PrivateIpAddresses"]
+    assert [each["Primary"] for each in shown] == [True] + [False] * (len(shown) - 1)
+    return [each["PrivateIpAddress"] for each in shown]
+
+
+async def test_interface_is_made_with_the_addresses_that_it_is_asked_for_with(ec2: "Ec2") -> None:
+    drawn = await interface(ec2, SecondaryPrivateIpAddressCount=2)
+    assert len({each["PrivateIpAddress"] for each in drawn["PrivateIpAddresses"]}) == 3
+    free = drawn["PrivateIpAddress"].rpartition(".")[0]
+    chosen = [
+        {"PrivateIpAddress": f"{free}.201", "Primary": True},
+        {"PrivateIpAddress": f"{free}.202", "Primary": False},
+    ]
+    made = await interface(ec2, PrivateIpAddresses=chosen)
+    assert await private_addresses(ec2, made["NetworkInterfaceId"]) == [
+        f"{free}.201",
+        f"{free}.202",
+    ]
+    two = [{**each, "Primary": True} for each in chosen]
+    subnet = made["SubnetId"]
+    code, _ = await ec2.error("create_network_interface", SubnetId=subnet, PrivateIpAddresses=two)
+    assert code == "InvalidParameterCombination"
+
+
+async def test_secondary_addresses_are_assigned_and_unassigned(ec2: "Ec2") -> None:
+    made = await interface(ec2)
+    eni, primary = made["NetworkInterfaceId"], made["PrivateIpAddress"]
+    chosen = f"{primary.rpartition('.')[0]}.203"
+    for wanted in ({"SecondaryPrivateIpAddressCount": 2}, {"PrivateIpAddresses": [chosen]}):
+        given = await ec2.call("assign_private_ip_addresses", NetworkInterfaceId=eni, **wanted)
+        assert len(given["AssignedPrivateIpAddresses"]) in {1, 2}
+    shown = await private_addresses(ec2, eni)
+    assert (shown[0], shown[-1], len(shown)) == (primary, chosen, 4)
+    await ec2.call(
+        "unassign_private_ip_addresses", NetworkInterfaceId=eni, PrivateIpAddresses=[chosen]
+    )
+    assert chosen not in await private_addresses(ec2, eni)
+    again = await interface(ec2, PrivateIpAddress=chosen)
+    assert again["PrivateIpAddress"] == chosen
+
+
+async def test_address_of_another_interface_is_taken_only_where_that_is_allowed(
+    ec2: "Ec2",
+) -> None:
+    first, second = await interface(ec2), await interface(ec2)
+    given = await ec2.call(
+        "assign_private_ip_addresses",
+        NetworkInterfaceId=first["NetworkInterfaceId"],
+        SecondaryPrivateIpAddressCount=1,
+    )
+    address = given["AssignedPrivateIpAddresses"][0]["PrivateIpAddress"]
+    wanted = {"NetworkInterfaceId": second["NetworkInterfaceId"], "PrivateIpAddresses": [address]}
+    assert (await ec2.error("assign_private_ip_addresses", **wanted))[0] == "InvalidIPAddress.InUse"
+    await ec2.call("assign_private_ip_addresses", AllowReassignment=True, **wanted)
+    assert await private_addresses(ec2, first["NetworkInterfaceId"]) == [first["PrivateIpAddress"]]
+    assert address in await private_addresses(ec2, second["NetworkInterfaceId"])
+    stolen = {**wanted, "PrivateIpAddresses": [first["PrivateIpAddress"]]}
+    code, _ = await ec2.error("assign_private_ip_addresses", AllowReassignment=True, **stolen)
+    assert code == "InvalidIPAddress.InUse"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({}, "MissingParameter"),
+        ({"SecondaryPrivateIpAddressCount": 50}, "PrivateIpAddressLimitExceeded"),
+        ({"PrivateIpAddresses": ["192.0.2.1"]}, "InvalidParameterValue"),
+        (
+            {"PrivateIpAddresses": ["172.31.0.9"], "SecondaryPrivateIpAddressCount": 1},
+            "InvalidParameterCombination",
+        ),
+        ({"Ipv4PrefixCount": 1}, "NotImplemented"),
+    ],
+)
+async def test_addresses_that_cannot_be_had_are_refused(
+    ec2: "Ec2", request_: dict[str, Any], code: str
+) -> None:
+    eni = (await interface(ec2))["NetworkInterfaceId"]
+    found = await ec2.error("assign_private_ip_addresses", NetworkInterfaceId=eni, **request_)
+    assert found[0] == code
+    assert len(await private_addresses(ec2, eni)) == 1
+
+
+async def test_primary_address_cannot_be_unassigned(ec2: "Ec2") -> None:
+    made = await interface(ec2)
+    code, _ = await ec2.error(
+        "unassign_private_ip_addresses",
+        NetworkInterfaceId=made["NetworkInterfaceId"],
+        PrivateIpAddresses=[made["PrivateIpAddress"]],
+    )
+    assert code == "InvalidParameterValue"
+
+
+async def test_each_private_address_may_have_an_elastic_one(ec2: "Ec2") -> None:
+    made = await interface(ec2, SecondaryPrivateIpAddressCount=1)
+    eni = made["NetworkInterfaceId"]
+    pairs = {}
+    for each in made["PrivateIpAddresses"]:
+        elastic = await ec2.call("allocate_address")
+        private = each["PrivateIpAddress"]
+        await ec2.call(
+            "associate_address",
+            AllocationId=elastic["AllocationId"],
+            NetworkInterfaceId=eni,
+            PrivateIpAddress=private,
+        )
+        pairs[private] = elastic["PublicIp"]
+    found = await ec2.call("describe_network_interfaces", NetworkInterfaceIds=[eni])
+    (shown,) = found["NetworkInterfaces"]
+    associated = {
+        each["PrivateIpAddress"]: each["Association"]["PublicIp"]
+        for each in shown["PrivateIpAddresses"]
+    }
+    assert associated == pairs
+    assert shown["Association"]["PublicIp"] == pairs[shown["PrivateIpAddress"]]
+    second = made["PrivateIpAddresses"][1]["PrivateIpAddress"]
+    await ec2.call(
+        "unassign_private_ip_addresses", NetworkInterfaceId=eni, PrivateIpAddresses=[second]
+    )
+    addresses = (await ec2.call("describe_addresses"))["Addresses"]
+    assert [a["PublicIp"] for a in addresses if a.get("NetworkInterfaceId")] == [
+        pairs[shown["PrivateIpAddress"]]
+    ]
