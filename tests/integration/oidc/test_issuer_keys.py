@@ -126,6 +126,7 @@ async def test_keys_come_by_https_alone(
         b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}',
         msgspec.json.encode({"keys": key_set(SIGNER.key)["keys"] * 201}),
     ],
+    ids=["none", "empty", "no object", "a secret", "too many"],
 )
 async def test_a_key_set_that_is_none_gives_no_keys(
     issuer: ForeignIssuer, keys: IssuerKeys, document: bytes
