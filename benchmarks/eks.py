@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/eks.py [--rounds N]
 
 Beside each cluster, as a reference, the same four processes of upstream's started by hand in a
-network namespace: until the API server is ready and its controllers run. The first cluster of an
-installation also has the image of its processes made and pushed. Needs root, and the components
+network namespace: until the API server is ready and its controllers have made what namespaces have,
+which a cluster that is ACTIVE may still lack for some seconds. The first cluster of an installation
+also has the image of its processes made and pushed. Needs root, and the components
 (`longshore components install kubernetes`).
 """
 
