@@ -10,18 +10,6 @@ from botocore.exceptions import ClientError
 from longshore.testing.images import make_image, push_image
 from longshore.testing.wait import wait_until
 
-TRUST_TASKS = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-)
 EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 CREATE_LOG_GROUPS = {
     "Version": "2012-10-17",
@@ -29,6 +17,16 @@ CREATE_LOG_GROUPS = {
 }
 """What AWS's policy lacks and `awslogs-create-group` needs."""
 RUNNING_SECONDS = 60
+
+
+def trusting(service):
+    """A trust policy (JSON) that lets this service of AWS's have the role."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 class Cloud:
@@ -66,7 +64,7 @@ class Cloud:
     def role(self, name, policy_arns=(), documents=()):
         """A role that tasks may have; its ARN."""
         try:
-            self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST_TASKS)
+            self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting("ecs-tasks"))
         except ClientError as error:
             assert error.response["Error"]["Code"] == "EntityAlreadyExists"
         for arn in policy_arns:

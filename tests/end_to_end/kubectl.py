@@ -7,21 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from end_to_end.cloud import trusting
+
 from longshore.components import locate
 from longshore.testing.wait import wait_until
 
 ACTIVE_SECONDS = 120
 COMMAND_SECONDS = 60
-TRUST_EKS = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "eks.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 EDIT = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSEditPolicy"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
@@ -34,7 +26,7 @@ class Kubernetes:
         self.cloud, self.name = cloud, name
         self.eks = cloud.longshore.client("eks")
         role = cloud.iam.create_role(
-            RoleName=f"{name}-cluster", AssumeRolePolicyDocument=json.dumps(TRUST_EKS)
+            RoleName=f"{name}-cluster", AssumeRolePolicyDocument=trusting("eks")
         )
         self.created = self.eks.create_cluster(
             name=name,

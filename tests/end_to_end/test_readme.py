@@ -58,6 +58,21 @@ def _session(heading="A first session"):
     return found[1]
 
 
+def _typed(session, tree, environment):
+    """What the session shows whoever types it in `tree`, with the tree's programs."""
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", session],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tree,
+        timeout=SESSION_SECONDS,
+        env={**environment, "PATH": f"{tree}/bin:{os.environ['PATH']}"},
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
 def _program(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -104,24 +119,18 @@ def forget(cloud):
 
 @needs_programs
 def test_first_session_of_the_readme_works_as_it_stands_there(cloud, engine, tree, forget):
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", _session()],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tree,
-        timeout=SESSION_SECONDS,
-        env={
+    said = _typed(
+        _session(),
+        tree,
+        {
             **{name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ},
-            "PATH": f"{tree}/bin:{os.environ['PATH']}",
             "PYTHONUNBUFFERED": "1",  # as where a terminal listens
             "DOCKER_HOST": engine.host,
             "DOCKER_CONFIG": str(tree / "docker"),
         },
     )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert NGINX_PAGE.decode() in done.stdout
-    assert '"GET / HTTP/1.1" 200' in done.stdout
+    assert NGINX_PAGE.decode() in said
+    assert '"GET / HTTP/1.1" 200' in said
     tasks = cloud.ecs.list_tasks(family="hello", desiredStatus="STOPPED")["taskArns"]
     stopped = [cloud.await_status(task, "STOPPED") for task in tasks]
     assert [task["stopCode"] for task in stopped] == ["UserInitiated"]
@@ -131,20 +140,11 @@ def test_first_session_of_the_readme_works_as_it_stands_there(cloud, engine, tre
 def test_kubernetes_cluster_of_the_readme_works_as_it_stands_there(cloud, tree):
     beginning = _session().partition("aws sts get-caller-identity")[0]
     _program(tree / "bin/kubectl", f'#!/bin/sh\nexec {locate("kube-1.36")} kubectl "$@"\n')
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", beginning + _session("A Kubernetes cluster")],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tree,
-        timeout=SESSION_SECONDS,
-        env={
-            **cloud.longshore.environment(),
-            "PATH": f"{tree}/bin:{os.environ['PATH']}",
-            "KUBECONFIG": str(tree / "kubeconfig"),
-        },
+    said = _typed(
+        beginning + _session("A Kubernetes cluster"),
+        tree,
+        {**cloud.longshore.environment(), "KUBECONFIG": str(tree / "kubeconfig")},
     )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert "kube-system" in done.stdout
+    assert "kube-system" in said
     eks = cloud.longshore.client("eks")
     wait_until(lambda: "shop" not in eks.list_clusters()["clusters"], 60, "the cluster is gone")

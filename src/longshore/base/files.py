@@ -28,3 +28,19 @@ def have_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     if path.exists() and path.read_bytes() == content:
         return
     replace_file(path, content, mode, synced=False)
+
+
+def write_over(path: Path, content: bytes) -> None:
+    """Write a file of the machine's, whose mode stays, unless it is so already: whole or not at
+    all, but in place where the file is a mount of its own, as in containers."""
+    if path.exists() and path.read_bytes() == content:
+        return
+    draft = path.with_name(f".{path.name}.longshore-new")
+    try:
+        draft.write_bytes(content)
+        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
+        draft.chmod(mode)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        path.write_bytes(content)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from longshore.base.files import write_over
 from longshore.base.installation import Installation
 from longshore.base.locks import held_machine_wide
 
@@ -37,21 +38,6 @@ def forget_all(installation: Installation, etc: Path = ETC) -> None:
     _change(etc / "hosts", lambda lines: [line for line in lines if not line.endswith(tag)])
 
 
-def write(path: Path, content: bytes) -> None:
-    """Whole or not at all; in place where the file is a mount of its own, as in containers."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    draft = path.with_name(f".{path.name}.longshore-new")
-    try:
-        draft.write_bytes(content)
-        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
-        draft.chmod(mode)
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        path.write_bytes(content)
-
-
 def _tag(installation: Installation) -> str:
     return f"# longshore {installation.id}"
 
@@ -65,4 +51,4 @@ def _change(path: Path, change: Callable[[Lines], Lines]) -> None:
         before = path.read_text() if path.exists() else ""
         lines = change(before.splitlines())
         if lines != before.splitlines():
-            write(path, ("\n".join(lines) + "\n").encode() if lines else b"")
+            write_over(path, ("\n".join(lines) + "\n").encode() if lines else b"")

@@ -70,6 +70,12 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def local_address(self) -> str:
+        """Where this machine itself reaches what listens on `listen`."""
+        everywhere = self.listen in {"0.0.0.0", "::"}  # noqa: S104 - compared, never bound
+        return "127.0.0.1" if everywhere else self.listen
+
+    @property
     def run_dir(self) -> Path:
         """Sockets and pid files; emptied at start."""
         return self.data_dir / "run"

@@ -5,13 +5,13 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from longshore.fabric.names import (
+from longshore.fabric.router_rules import ANY, ICMP, PROTOCOL_NAMES, interfaces_of
+from longshore.model.link_local import (
     API_ADDRESS,
     CREDENTIALS_ADDRESS,
     DNS_ADDRESS,
     METADATA_ADDRESS,
 )
-from longshore.fabric.router_rules import ANY, ICMP, PROTOCOL_NAMES, interfaces_of
 from longshore.model.network import Interface, Network, Rule, Vpc
 
 SERVICES = frozenset({API_ADDRESS, CREDENTIALS_ADDRESS, DNS_ADDRESS, METADATA_ADDRESS})

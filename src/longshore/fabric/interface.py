@@ -13,9 +13,9 @@ Lifecycle
 
 Inside every VPC
 ----------------
-`names.METADATA_ADDRESS` and `names.CREDENTIALS_ADDRESS` (port 80) and the VPC's resolver (base
-address plus two, and `names.DNS_ADDRESS`, port 53) belong to the router: whoever listens there, in
-the router's namespace, sees the ENI's address as the peer's. `names.API_ADDRESS` takes Longshore's
+`METADATA_ADDRESS` and `CREDENTIALS_ADDRESS` (port 80) and the VPC's resolver (base
+address plus two, and `DNS_ADDRESS`, port 53) belong to the router: whoever listens there, in
+the router's namespace, sees the ENI's address as the peer's. `API_ADDRESS` takes Longshore's
 ports (API, its TLS, registry) on to the same ports of this machine, from every subnet. Security
 groups do not filter these addresses, as on AWS.
 """

@@ -1,4 +1,4 @@
-"""What the fabric's objects are called in the kernel, and the addresses that every VPC has.
+"""What the fabric's objects are called in the kernel.
 
 All names in the host's namespace carry the installation's id: namespaces `ls-<id>-<vpc or eni id>`,
 uplinks `ls<id>u<digest>`, the nftables table `longshore-<id>`. Names inside a router's own
@@ -9,15 +9,6 @@ import hashlib
 from pathlib import Path
 
 NETNS_DIR = Path("/run/netns")
-
-METADATA_ADDRESS = "169.254.169.254"
-"""Instance metadata ("Use IMDSv2", EC2 User Guide)."""
-DNS_ADDRESS = "169.254.169.253"
-"""The resolver's other address ("Amazon DNS server", VPC User Guide)."""
-CREDENTIALS_ADDRESS = "169.254.170.2"
-"""Task metadata and credentials ("Task IAM role", ECS Developer Guide)."""
-API_ADDRESS = "169.254.170.100"
-"""Longshore's own API endpoint inside every VPC; the ports are the host's."""
 
 ROUTER_TABLE = "longshore"
 UPLINK = "uplink"

@@ -27,8 +27,8 @@ from longshore.base.admission import Admission
 from longshore.base.installation import Installation
 from longshore.base.logs import logger
 from longshore.fabric.interface import Fabric
-from longshore.fabric.names import API_ADDRESS, DNS_ADDRESS
 from longshore.fabric.sockets import listen_in
+from longshore.model.link_local import API_ADDRESS, DNS_ADDRESS
 from longshore.model.network import Vpc
 
 PORT = 53

@@ -14,14 +14,8 @@ from longshore.fabric.links import (
     find_device,
     write_sysctls,
 )
-from longshore.fabric.names import (
-    CREDENTIALS_ADDRESS,
-    DNS_ADDRESS,
-    METADATA_ADDRESS,
-    ROUTE_PROTOCOL,
-    UPLINK,
-    namespace_path,
-)
+from longshore.fabric.names import ROUTE_PROTOCOL, UPLINK, namespace_path
+from longshore.model.link_local import CREDENTIALS_ADDRESS, DNS_ADDRESS, METADATA_ADDRESS
 from longshore.model.network import Subnet, Vpc
 
 LOOPBACK_INDEX = 1

@@ -12,16 +12,14 @@ import json
 from collections.abc import Iterable, Sequence
 
 from longshore.fabric import expressions as x
-from longshore.fabric.names import (
+from longshore.fabric.names import ROUTER_TABLE, UPLINK, port_name
+from longshore.fabric.ruleset import Chain, Expression, Hook, NamedSet, Ruleset, ruleset
+from longshore.model.link_local import (
     API_ADDRESS,
     CREDENTIALS_ADDRESS,
     DNS_ADDRESS,
     METADATA_ADDRESS,
-    ROUTER_TABLE,
-    UPLINK,
-    port_name,
 )
-from longshore.fabric.ruleset import Chain, Expression, Hook, NamedSet, Ruleset, ruleset
 from longshore.model.network import Group, Interface, Network, Rule, Vpc
 
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58

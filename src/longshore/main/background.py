@@ -21,6 +21,7 @@ from longshore.controllers.session import AgentSessions
 from longshore.gateway.asgi import Later
 from longshore.gateway.server import Certificate
 from longshore.main.services import Offer
+from longshore.model.link_local import API_ADDRESS
 from longshore.registry import Parts, running_registry
 from longshore.services.interface import Identity
 
@@ -33,7 +34,7 @@ def endpoint_certificate(installation: Installation) -> Certificate:
         f"*.{installation.region}.{installation.domain}",
         *(issuer_name(installation, region) for region in issuers_of),
     ]
-    addresses = ["127.0.0.1", "169.254.170.100"]
+    addresses = ["127.0.0.1", API_ADDRESS]
     certificate, key = _authority(installation).certificate(names, addresses)
     return Certificate(certificate, key)
 

@@ -1,4 +1,6 @@
-"""Whether a role may be had by an AWS service."""
+"""Roles and the AWS services that may have them."""
+
+import json
 
 from longshore.model.arn import parse_arn
 from longshore.model.principal import Principal
@@ -23,6 +25,17 @@ def trusts_service(trust: str, service: str, role_arn: str, source_arn: str = ""
     document = read_document(trust, Kind.TRUST)
     grants = Policies(resource=document, resource_must_allow=True, identity=(EVERYTHING,))
     return evaluate(request, grants).allowed
+
+
+def service_trust(service: str) -> str:
+    """The trust policy (JSON) of a role that `service` alone may have."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    return json.dumps(policy, separators=(",", ":"))
 
 
 EVERYTHING = read_document(

@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from longshore.base.authority import Authority
-from longshore.base.hosts_file import forget_all, have_names, write
+from longshore.base.files import write_over
+from longshore.base.hosts_file import forget_all, have_names
 from longshore.base.installation import Installation
 from longshore.base.locks import held_machine_wide
 from longshore.base.logs import logger
@@ -46,8 +47,8 @@ def install(
         for host in hosts:
             for folder in CERTIFICATES:
                 _trust(etc, etc / folder / host, host, authority.certificate_pem)
-    address = installation.listen if installation.listen not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
-    have_names(installation, {host.rpartition(":")[0]: address for host in hosts}, etc)
+    names = [host.rpartition(":")[0] for host in hosts]
+    have_names(installation, dict.fromkeys(names, installation.local_address), etc)
 
 
 def uninstall(installation: Installation, etc: Path = Path("/etc")) -> None:
@@ -113,12 +114,12 @@ async def _install_aside(
 def _trust(etc: Path, directory: Path, host: str, certificate: bytes) -> None:
     _make(etc, directory.parent)
     directory.mkdir(exist_ok=True)
-    write(directory / "ca.crt", certificate)
+    write_over(directory / "ca.crt", certificate)
     if directory.parent.parent.name == "containerd":
         text = (
             f'server = "https://{host}"\n\n[host."https://{host}"]\n  ca = "{directory}/ca.crt"\n'
         )
-        write(directory / "hosts.toml", text.encode())
+        write_over(directory / "hosts.toml", text.encode())
 
 
 def _make(etc: Path, directory: Path) -> None:

@@ -17,13 +17,12 @@ import msgspec
 
 from longshore.base.files import replace_file
 from longshore.base.installation import Installation
+from longshore.model.link_local import API_ADDRESS, CREDENTIALS_ADDRESS
 from longshore.runtime import docker
 from longshore.runtime.interface import RuntimeFailure
 
 NETNS_DIR = Path("/run/netns")
 RANGE = ipaddress.IPv4Network("172.28.0.0/14")
-CREDENTIALS_ADDRESS = "169.254.170.2"
-API_ADDRESS = "169.254.170.100"
 
 
 class PortForward(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from longshore.services.iam.identity import IamIdentity, user_principal
 from longshore.store import open_store
 from longshore.store.interface import Transaction
 from longshore.testing.registry import RunningRegistry
+from longshore.testing.users import user_with_key
 
 
 class RunningEcr:
@@ -66,22 +67,8 @@ class RunningEcr:
     def user(self, name: str, policy: str = "", account: str = "") -> Credential:
         """A user with one inline policy, and a key of theirs."""
         account = account or self.installation.account
-        user = iam.User(
-            name=name,
-            path="/",
-            id=f"AIDA{name.upper():A<16}",
-            arn=f"arn:aws:iam::{account}:user/{name}",
-            created_at=0.0,
-            inline=(("only", policy),) if policy else (),
-        )
-        key = iam.AccessKey(
-            id=f"AKIA{name.upper():A<16}"[:20],
-            secret=f"secret of {name}",
-            account=account,
-            user_name=name,
-            status="Active",
-            created_at=0.0,
-        )
+        inline = (("only", policy),) if policy else ()
+        user, key = user_with_key(RandomIds(), account, name, inline=inline)
 
         def write(tx: Transaction) -> None:
             tx.put(iam.USER, account, "", name, user)

@@ -7,7 +7,6 @@ import msgspec
 from longshore.base.ids import Ids
 from longshore.base.installation import Installation
 from longshore.model.ec2 import (
-    ADDRESS,
     NETWORK_INTERFACE,
     SECURITY_GROUP,
     SUBNET,
@@ -23,6 +22,7 @@ from longshore.vpc.addresses import (
     release_private,
     release_public,
 )
+from longshore.vpc.elastic import dissociate, elastic_of
 from longshore.vpc.lookup import default_group, hold, require
 
 GROUPS_PER_INTERFACE = 5
@@ -138,8 +138,8 @@ def delete_network_interface(tx: Transaction, account: str, region: str, eni_id:
     interface = record.value
     if interface.public_address:
         release_public(tx, interface.public_address)
-    for address in (interface.private_address, *interface.secondary_addresses):
-        _let_go(tx, account, region, interface, address)
+    addresses = (interface.private_address, *interface.secondary_addresses)
+    _let_go(tx, account, region, interface, addresses)
     tx.delete(NETWORK_INTERFACE, account, region, eni_id)
 
 
@@ -189,8 +189,7 @@ def unassign_addresses(
     tx: Transaction, account: str, region: str, eni: NetworkInterface, addresses: Sequence[str]
 ) -> NetworkInterface:
     """The ENI without these secondary addresses, which are free again; so are elastic ones."""
-    for address in addresses:
-        _let_go(tx, account, region, eni, address)
+    _let_go(tx, account, region, eni, addresses)
     left = tuple(each for each in eni.secondary_addresses if each not in addresses)
     changed = msgspec.structs.replace(eni, secondary_addresses=left)
     tx.put(NETWORK_INTERFACE, account, region, eni.id, changed)
@@ -198,13 +197,11 @@ def unassign_addresses(
 
 
 def _let_go(
-    tx: Transaction, account: str, region: str, eni: NetworkInterface, address: str
+    tx: Transaction, account: str, region: str, eni: NetworkInterface, addresses: Sequence[str]
 ) -> None:
-    """Free a private address; an elastic one that stood for it stays allocated."""
-    release_private(tx, account, region, eni.subnet_id, address)
-    for elastic in tx.find(ADDRESS, account, region, "interface", eni.id):
-        if elastic.value.private_address == address:
-            freed = msgspec.structs.replace(
-                elastic.value, association_id="", network_interface_id="", private_address=""
-            )
-            tx.put(ADDRESS, account, region, elastic.value.id, freed)
+    """Free private addresses; elastic ones that stood for them stay allocated."""
+    elastic = elastic_of(tx, account, region, eni)
+    for address in addresses:
+        release_private(tx, account, region, eni.subnet_id, address)
+        if address in elastic:
+            dissociate(tx, account, region, elastic[address])

@@ -1,7 +1,7 @@
 """The network that one host is to have, read from the records."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from longshore.model import network
@@ -13,6 +13,7 @@ from longshore.model.ec2 import (
     SECURITY_GROUP,
     SUBNET,
     VPC,
+    Address,
     NetworkInterface,
     RouteTable,
     SecurityGroup,
@@ -21,6 +22,7 @@ from longshore.model.ec2 import (
     Vpc,
 )
 from longshore.store.interface import Reader
+from longshore.vpc.elastic import elastic_of, primary_public
 
 KINDS = (
     ADDRESS,
@@ -133,6 +135,7 @@ def _target(target: str, gateways: set[str]) -> str:
 def _interface(place: _Place, eni: NetworkInterface) -> network.Interface:
     record = place.reader.get(SUBNET, place.account, place.region, eni.subnet_id)
     cidr = ipaddress.IPv4Network(record.value.cidr if record else eni.private_address)
+    elastic = elastic_of(place.reader, place.account, place.region, eni)
     return network.Interface(
         id=eni.id,
         vpc_id=eni.vpc_id,
@@ -141,35 +144,21 @@ def _interface(place: _Place, eni: NetworkInterface) -> network.Interface:
         address=eni.private_address,
         prefix_length=cidr.prefixlen,
         gateway=str(cidr.network_address + 1),
-        public_address=public_address_of(place.reader, place.account, place.region, eni),
-        secondary=_secondary(place, eni),
+        public_address=primary_public(eni, elastic),
+        secondary=_secondary(eni, elastic),
         security_groups=eni.security_groups,
         source_dest_check=eni.source_dest_check,
         zone=record.value.zone if record else "",
     )
 
 
-def public_address_of(reader: Reader, account: str, region: str, eni: NetworkInterface) -> str:
-    """Of the primary address: the elastic one, where there is one, else the assigned one, else
-    empty."""
-    elastic = elastic_addresses_of(reader, account, region, eni)
-    return elastic.get(eni.private_address) or eni.public_address
-
-
-def elastic_addresses_of(
-    reader: Reader, account: str, region: str, eni: NetworkInterface
-) -> dict[str, str]:
-    """Elastic addresses of the ENI by the private ones that they are associated with."""
-    found = reader.find(ADDRESS, account, region, "interface", eni.id)
-    return {record.value.private_address: record.value.public_address for record in found}
-
-
-def _secondary(place: _Place, eni: NetworkInterface) -> tuple[network.SecondaryAddress, ...]:
-    if not eni.secondary_addresses:
-        return ()
-    elastic = elastic_addresses_of(place.reader, place.account, place.region, eni)
+def _secondary(
+    eni: NetworkInterface, elastic: Mapping[str, Address]
+) -> tuple[network.SecondaryAddress, ...]:
     return tuple(
-        network.SecondaryAddress(address, elastic.get(address, ""))
+        network.SecondaryAddress(
+            address, elastic[address].public_address if address in elastic else ""
+        )
         for address in eni.secondary_addresses
     )
 

@@ -20,13 +20,14 @@ from longshore.base.installation import Installation
 from longshore.gateway.gateway import Gateway
 from longshore.model import eks, iam
 from longshore.model.arn import make_arn
-from longshore.policy.key_ids import LONG_LIVED, access_key_id, unique_id
+from longshore.policy.key_ids import unique_id
 from longshore.services.iam.first_start import ensure_sealing_key
 from longshore.services.iam.identity import IamIdentity
 from longshore.testing.clock import FakeClock
 from longshore.testing.eks_tokens import STSClientFactory, TokenGenerator
 from longshore.testing.memory_store import MemoryStore
 from longshore.testing.ports import free_ports
+from longshore.testing.users import user_with_key
 
 ACCOUNT, REGION, NAME = "123456789012", "us-east-1", "demo"
 SECRET = "what the API server was given"
@@ -78,21 +79,7 @@ class ApiServer:
         await self.put(eks.CLUSTER_STATUS, REGION, name, eks.ClusterStatus(**fields))
 
     async def user(self, name: str, account: str = ACCOUNT) -> tuple[iam.User, Keys]:
-        user = iam.User(
-            name=name,
-            path="/",
-            id=unique_id("user", IDS),
-            arn=make_arn("iam", "", account, f"user/{name}"),
-            created_at=0.0,
-        )
-        key = iam.AccessKey(
-            id=access_key_id(LONG_LIVED, account, IDS),
-            secret=IDS.hex(40),
-            account=account,
-            user_name=name,
-            status="Active",
-            created_at=0.0,
-        )
+        user, key = user_with_key(IDS, account, name)
         await self.put(iam.USER, "", name, user, account)
         await self.put(iam.ACCESS_KEY, "", key.id, key, "")
         return user, (key.id, key.secret, None)

@@ -17,8 +17,8 @@ from integration.fabric.fabric_traffic import open_socket
 
 from longshore.base.installation import Installation
 from longshore.fabric.kernel import KernelFabric
-from longshore.fabric.names import API_ADDRESS, DNS_ADDRESS
 from longshore.fabric.resolver import MOST_STREAMS_OF_ONE_PEER, Resolver, run_resolvers
+from longshore.model.link_local import API_ADDRESS, DNS_ADDRESS
 from longshore.model.network import Network, Vpc
 from longshore.testing.wait import eventually
 

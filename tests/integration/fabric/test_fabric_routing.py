@@ -21,7 +21,8 @@ from longshore.fabric import open_fabric
 from longshore.fabric.host_rules import machine_address
 from longshore.fabric.interface import FabricError
 from longshore.fabric.kernel import KernelFabric
-from longshore.fabric.names import API_ADDRESS, CREDENTIALS_ADDRESS, METADATA_ADDRESS, NETNS_DIR
+from longshore.fabric.names import NETNS_DIR
+from longshore.model.link_local import API_ADDRESS, CREDENTIALS_ADDRESS, METADATA_ADDRESS
 from longshore.model.network import Network, Rule
 
 OPEN = {"sg-open": (Rule(protocol=-1, cidr=EVERYWHERE),)}

@@ -14,9 +14,9 @@ from longshore.agent.host import Host
 from longshore.base.files import replace_file
 from longshore.base.logs import logger
 from longshore.fabric.interface import Fabric
-from longshore.fabric.names import CREDENTIALS_ADDRESS
 from longshore.fabric.resolver import router_identity
 from longshore.fabric.sockets import listen_in
+from longshore.model.link_local import CREDENTIALS_ADDRESS
 
 PORT = 80
 LOCAL_ADDRESS = "127.0.0.1"

@@ -1,7 +1,7 @@
 """Tells containers where the metadata and credentials endpoints, and Longshore itself, answer."""
 
 from longshore.agent.hooks.interface import Work
-from longshore.fabric.names import API_ADDRESS, CREDENTIALS_ADDRESS
+from longshore.model.link_local import API_ADDRESS, CREDENTIALS_ADDRESS
 from longshore.nodeapi import acs
 
 

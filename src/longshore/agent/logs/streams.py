@@ -13,9 +13,9 @@ from longshore.agent.records import TaskRecord
 from longshore.awsapi.client import Client
 from longshore.awsapi.signing import Keys
 from longshore.base.logs import logger
-from longshore.fabric.names import API_ADDRESS
 from longshore.model.arn import parse_arn
 from longshore.model.errors import AwsError
+from longshore.model.link_local import API_ADDRESS
 from longshore.nodeapi import acs
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from longshore.model.eks import (
 )
 from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader, Transaction
-from longshore.vpc.projection import public_address_of
+from longshore.vpc.elastic import public_address_of
 
 PLATFORM_VERSION = "eks.1"
 LOOK_SECONDS = 6 * 3600.0
@@ -173,8 +173,7 @@ class EksCluster:
 
     def _task(self, key: Key, cluster: Cluster) -> Task | None:
         """The control plane's task that is to run."""
-        service = planes.service_name(key.account, cluster.name)
-        name = f"{planes.ECS_CLUSTER}/{service}"
+        name = planes.service_record(key.account, cluster.name)
         found = self._store.reader.find(TASK, SYSTEM_ACCOUNT, key.region, "service", name)
         wanted = (record.value for record in found if record.value.desired_status == "RUNNING")
         return next(wanted, None)

@@ -9,6 +9,7 @@ from longshore.kubernetes import ControlPlane, Webhook, commands
 from longshore.model.arn import make_arn
 from longshore.model.ecs import Deployment, Service, TaskDefinition, TaskNetwork
 from longshore.model.eks import IMAGES_ACCOUNT, SYSTEM_ACCOUNT, Cluster
+from longshore.model.link_local import API_ADDRESS
 from longshore.model.principal import root
 from longshore.store.interface import Key
 
@@ -19,8 +20,6 @@ EXECUTION_ROLE = "eks-control-plane"
 EXECUTION_ROLE_ARN = make_arn("iam", "", SYSTEM_ACCOUNT, f"role/{EXECUTION_ROLE}")
 FILES, DATA = "/etc/kubernetes", "/var/lib/etcd"
 API_SERVER = "kube-apiserver"
-API_ADDRESS = "169.254.170.100"
-"""Longshore's own endpoint as tasks reach it."""
 PROBE_SECONDS = 5
 START_SECONDS = 120
 """For so long an API server may be unhealthy before it counts."""
@@ -44,9 +43,7 @@ def issuer_name(installation: Installation, region: str) -> str:
 
 def issuer_addresses(installation: Installation, region: str) -> Mapping[str, str]:
     """Where the name of the region's issuers leads; other clusters have it too."""
-    listens = installation.listen
-    address = "127.0.0.1" if listens in {"0.0.0.0", "::"} else listens  # noqa: S104
-    return {issuer_name(installation, region): address}
+    return {issuer_name(installation, region): installation.local_address}
 
 
 def issuer(installation: Installation, cluster: Cluster, region: str) -> str:
@@ -63,6 +60,11 @@ def home(installation: Installation, cluster: Cluster) -> Path:
 def service_name(account: str, cluster: str) -> str:
     """The ECS service of this account's cluster; `cluster_of` undoes it."""
     return f"{account}-{cluster}"
+
+
+def service_record(account: str, cluster: str) -> str:
+    """The name that ECS keeps this service under."""
+    return f"{ECS_CLUSTER}/{service_name(account, cluster)}"
 
 
 def cluster_of(service: str) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """What a cluster has in the store besides its own records, staged in transactions."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from longshore.controllers.eks_cluster.plane import (
     EXECUTION_ROLE,
     EXECUTION_ROLE_ARN,
     service_name,
+    service_record,
 )
 from longshore.model import ecs, iam
 from longshore.model.ec2 import (
@@ -33,8 +33,8 @@ from longshore.model.eks import (
     entry_name,
     update_name,
 )
-from longshore.model.kind import Kind
 from longshore.policy.key_ids import unique_id
+from longshore.policy.trust import service_trust
 from longshore.store.interface import Key, Reader, Transaction
 from longshore.vpc import create_default_vpc
 from longshore.vpc.creation import egress_to_everywhere, within_group
@@ -43,16 +43,7 @@ HTTPS = 443
 UNPLACED = "was unable to place a task"
 UPDATE_SECONDS = 1800.0
 """For so long an update may be in progress, which may have to wait for a build of its version."""
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Allow",
-            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        },
-    }
-)
+TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
 
@@ -93,7 +84,7 @@ def have_execution_role(tx: Transaction, ids: Ids, now: float) -> None:
         id=unique_id("role", ids),
         arn=EXECUTION_ROLE_ARN,
         created_at=now,
-        trust=TRUST,
+        trust=service_trust(TASKS_SERVICE),
         attached=(EXECUTION_POLICY,),
     )
     tx.create(iam.ROLE, SYSTEM_ACCOUNT, "", EXECUTION_ROLE.lower(), role)
@@ -154,7 +145,7 @@ def run(
 ) -> None:
     """Have one task of this definition running; where another one ran, it is replaced."""
     here = (SYSTEM_ACCOUNT, key.region)
-    name = f"{ECS_CLUSTER}/{document['family']}"
+    name = service_record(key.account, cluster.name)
     record = tx.get(ecs.SERVICE, *here, name)
     last = _last_definition(tx, key, record.value) if record is not None else None
     if last is not None and last.document == document:
@@ -184,7 +175,7 @@ def _last_definition(tx: Transaction, key: Key, service: ecs.Service) -> ecs.Tas
 
 def is_current(reader: Reader, key: Key, cluster: Cluster, task: ecs.Task) -> bool:
     """Whether the task is of the newest definition of its service."""
-    name = f"{ECS_CLUSTER}/{service_name(key.account, cluster.name)}"
+    name = service_record(key.account, cluster.name)
     record = reader.get(ecs.SERVICE, SYSTEM_ACCOUNT, key.region, name)
     return record is not None and record.value.deployments[-1].definition_arn == task.definition_arn
 
@@ -193,7 +184,7 @@ def trouble(reader: Reader, key: Key, cluster: Cluster) -> str:
     """Why no task of the cluster runs, in ECS's words: there was no room for one, or the last one
     ended; empty where neither has happened."""
     here = (SYSTEM_ACCOUNT, key.region)
-    name = f"{ECS_CLUSTER}/{service_name(key.account, cluster.name)}"
+    name = service_record(key.account, cluster.name)
     tasks = [record.value for record in reader.find(ecs.TASK, *here, "service", name)]
     ended = [task for task in tasks if task.stop is not None]
     last = max(ended, key=lambda task: task.stop.at if task.stop else 0.0, default=None)
@@ -244,7 +235,7 @@ def give_up(tx: Transaction, key: Key, cluster: Cluster, now: float) -> float | 
 def end(tx: Transaction, key: Key, cluster: Cluster) -> bool:
     """Have no task of the cluster run any more; whether that is so."""
     here = (SYSTEM_ACCOUNT, key.region)
-    name = f"{ECS_CLUSTER}/{service_name(key.account, cluster.name)}"
+    name = service_record(key.account, cluster.name)
     record = tx.get(ecs.SERVICE, *here, name)
     if record is None or record.value.status == "INACTIVE":
         return True
@@ -257,13 +248,13 @@ def end(tx: Transaction, key: Key, cluster: Cluster) -> bool:
 def forget(tx: Transaction, key: Key, cluster: Cluster) -> None:
     """Take away every record of the cluster; its tasks have ended."""
     here = (SYSTEM_ACCOUNT, key.region)
-    service = service_name(key.account, cluster.name)
-    name = f"{ECS_CLUSTER}/{service}"
+    name = service_record(key.account, cluster.name)
     for task in tx.find(ecs.TASK, *here, "service", name):
         tx.delete(ecs.TASK, *here, task.key.name)
-    _drop(tx, ecs.SERVICE, *here, name)
-    _drop(tx, ecs.SERVICE_STATUS, *here, name)
-    for definition in tx.scan(ecs.TASK_DEFINITION, *here, prefix=f"{service}:"):
+    tx.delete(ecs.SERVICE, *here, name)
+    tx.delete(ecs.SERVICE_STATUS, *here, name)
+    family = service_name(key.account, cluster.name)
+    for definition in tx.scan(ecs.TASK_DEFINITION, *here, prefix=f"{family}:"):
         tx.delete(ecs.TASK_DEFINITION, *here, definition.key.name)
     _forget_groups(tx, key, cluster)
     own = (key.account, key.region)
@@ -271,8 +262,8 @@ def forget(tx: Transaction, key: Key, cluster: Cluster) -> None:
         tx.delete(ACCESS_ENTRY, *own, entry.key.name)
     for update in tx.scan(UPDATE, *own, prefix=update_name(cluster.name, "")):
         tx.delete(UPDATE, *own, update.key.name)
-    _drop(tx, CLUSTER_STATUS, *own, cluster.name)
-    _drop(tx, CLUSTER, *own, cluster.name)
+    tx.delete(CLUSTER_STATUS, *own, cluster.name)
+    tx.delete(CLUSTER, *own, cluster.name)
 
 
 def _forget_groups(tx: Transaction, key: Key, cluster: Cluster) -> None:
@@ -287,10 +278,4 @@ def _forget_groups(tx: Transaction, key: Key, cluster: Cluster) -> None:
     for account, group in groups:
         used = tx.find(NETWORK_INTERFACE, account, key.region, "group", group)
         if not used:
-            _drop(tx, SECURITY_GROUP, account, key.region, group)
-
-
-def _drop(tx: Transaction, kind: Kind[Any], account: str, region: str, name: str) -> None:
-    """Delete the record, where there is one."""
-    if tx.get(kind, account, region, name) is not None:
-        tx.delete(kind, account, region, name)
+            tx.delete(SECURITY_GROUP, account, key.region, group)

@@ -10,6 +10,7 @@ from longshore.services.ec2.describing import Item, Listing, describe
 from longshore.services.ec2.tagging import tag_list, tags_at_creation
 from longshore.services.interface import Context, Response
 from longshore.vpc.addresses import claim_public, release_public
+from longshore.vpc.elastic import dissociate, elastic_of
 from longshore.vpc.lookup import require
 
 if TYPE_CHECKING:
@@ -147,10 +148,12 @@ def associate_address(context: Context, request: "AssociateAddressRequestTypeDef
         )
     eni = require(context.tx, NETWORK_INTERFACE, *_place(context), eni_id)
     private = _private(request, eni)
-    _check_free(context, request, address, eni, private)
-    for record in context.tx.find(ADDRESS, *_place(context), "interface", eni.id):
-        if record.value.id != address.id and record.value.private_address == private:
-            _dissociate(context, record.value)
+    other = elastic_of(context.tx, *_place(context), eni).get(private)
+    if other is not None and other.id == address.id:
+        other = None
+    _check_free(request, address, eni, other)
+    if other is not None:
+        dissociate(context.tx, *_place(context), other)
     freed = eni
     if eni.public_address and private == eni.private_address:
         release_public(context.tx, eni.public_address)
@@ -178,27 +181,20 @@ def _private(request: Any, eni: NetworkInterface) -> str:
 
 
 def _check_free(
-    context: Context, request: Any, address: Address, eni: NetworkInterface, private: str
+    request: Any, address: Address, eni: NetworkInterface, other: Address | None
 ) -> None:
+    """Resource.AlreadyAssociated, unless it may be taken: the address from another ENI, or what it
+    shall stand for from the `other` address."""
     if request.get("AllowReassociation", not request.get("AllocationId")):
         return
     taken = address.network_interface_id not in ("", eni.id)
-    found = context.tx.find(ADDRESS, *_place(context), "interface", eni.id)
-    others = [
-        record.value
-        for record in found
-        if record.value.id != address.id and record.value.private_address == private
-    ]
-    if taken or others:
+    if taken or other is not None:
+        held = address.association_id or (other.association_id if other is not None else "")
         raise AwsError(
             "Resource.AlreadyAssociated",
             f"resource {address.id if taken else eni.id} is already associated with "
-            f"associate-id {address.association_id or others[0].association_id}",
+            f"associate-id {held}",
         )
-
-
-def _dissociate(context: Context, address: Address) -> None:
-    _put(context, address, association_id="", network_interface_id="", private_address="")
 
 
 def disassociate_address(
@@ -206,11 +202,11 @@ def disassociate_address(
 ) -> Response:
     association_id = request.get("AssociationId", "")
     if not association_id:
-        _dissociate(context, _address(context, request))
+        dissociate(context.tx, *_place(context), _address(context, request))
         return {}
     for record in context.tx.scan(ADDRESS, *_place(context)):
         if record.value.association_id == association_id:
-            _dissociate(context, record.value)
+            dissociate(context.tx, *_place(context), record.value)
             return {}
     raise AwsError(
         "InvalidAssociationID.NotFound", f"The association ID '{association_id}' does not exist"

@@ -9,8 +9,8 @@ from longshore.model.errors import AwsError
 from longshore.services.ec2.describing import Item, Listing, describe
 from longshore.services.ec2.tagging import tag_list, tags_at_creation
 from longshore.services.interface import Context, Response
+from longshore.vpc.elastic import public_address_of
 from longshore.vpc.lookup import require
-from longshore.vpc.projection import public_address_of
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import (

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from longshore.model.ec2 import (
-    ADDRESS,
     NETWORK_INTERFACE,
     SECURITY_GROUP,
     VPC,
@@ -18,6 +17,7 @@ from longshore.services.ec2.describing import Item, Listing, describe
 from longshore.services.ec2.idempotency import once
 from longshore.services.ec2.tagging import tag_list, tags_at_creation
 from longshore.services.interface import Context, Response
+from longshore.vpc.elastic import elastic_of
 from longshore.vpc.interfaces import (
     assign_addresses,
     check_groups,
@@ -86,7 +86,7 @@ def _place(context: Context) -> tuple[str, str]:
 
 
 def interface_item(context: Context, eni: NetworkInterface) -> Item:
-    elastic = elastic_of(context, eni)
+    elastic = elastic_of(context.tx, *_place(context), eni)
     addresses = [
         _address_item(context, eni, address, elastic)
         for address in (eni.private_address, *eni.secondary_addresses)
@@ -118,12 +118,6 @@ def interface_item(context: Context, eni: NetworkInterface) -> Item:
         item["Association"] = association
         item["PublicDnsName"] = association["PublicDnsName"]
     return item
-
-
-def elastic_of(context: Context, eni: NetworkInterface) -> Mapping[str, Address]:
-    """The ENI's elastic addresses by the private ones that they are associated with."""
-    found = context.tx.find(ADDRESS, *_place(context), "interface", eni.id)
-    return {record.value.private_address: record.value for record in found}
 
 
 def _address_item(

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from longshore.model.arn import Arn, parse_arn
 from longshore.model.errors import AwsError
-from longshore.model.iam import ROLE, USER
+from longshore.model.iam import USER
 from longshore.services.eks.failures import invalid_parameter
 from longshore.services.interface import Context
+from longshore.services.roles import role_of_arn
 from longshore.store.interface import Reader
 
 SERVICE_LINKED = "role/aws-service-role/"
@@ -92,9 +93,8 @@ def _principal(arn: str, parts: Arn, unique_id: str) -> Principal:
 
 def _unique_id(reader: Reader, arn: str, parts: Arn) -> str:
     """The id of the user or role; empty where there is none of exactly this ARN."""
-    name = parts.resource.rpartition("/")[2].lower()
-    if parts.resource_type == "role":
-        role = reader.get(ROLE, parts.account, "", name)
-        return role.value.id if role is not None and role.value.arn == arn else ""
-    user = reader.get(USER, parts.account, "", name)
+    role = role_of_arn(reader, arn)
+    if role is not None:
+        return role.id
+    user = reader.get(USER, parts.account, "", parts.resource.rpartition("/")[2].lower())
     return user.value.id if user is not None and user.value.arn == arn else ""

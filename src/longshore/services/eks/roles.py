@@ -2,10 +2,10 @@
 
 from longshore.model.arn import parse_arn
 from longshore.model.errors import AwsError
-from longshore.model.iam import ROLE
 from longshore.policy.trust import trusts_service
 from longshore.services.eks.failures import invalid_parameter
 from longshore.services.interface import Context
+from longshore.services.roles import role_of_arn
 
 EKS_SERVICE = "eks.amazonaws.com"
 
@@ -20,14 +20,8 @@ def pass_role(context: Context, role_arn: str, service: str) -> None:
 
 def check_trust(context: Context, role_arn: str, cluster: str, cluster_arn: str) -> None:
     """InvalidParameterException unless there is the role and it trusts EKS."""
-    parts = parse_arn(role_arn)
-    name = parts.resource.rpartition("/")[2].lower() if parts is not None else ""
-    record = context.tx.get(ROLE, context.account, "", name)
-    if (
-        record is None
-        or record.value.arn != role_arn
-        or not trusts_service(record.value.trust, EKS_SERVICE, role_arn, cluster_arn)
-    ):
+    role = role_of_arn(context.tx, role_arn)
+    if role is None or not trusts_service(role.trust, EKS_SERVICE, role_arn, cluster_arn):
         raise invalid_parameter(
             f"Role with arn: {role_arn}, could not be assumed because it does not exist or the"
             " trusted entity is not correct",

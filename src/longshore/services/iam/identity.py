@@ -14,6 +14,7 @@ from longshore.policy.session import role_session, seal, unseal
 from longshore.services.iam.denial import told_resource
 from longshore.services.iam.sources import Source, compile_policies, compiled, entity_of, sources_of
 from longshore.services.interface import Resource
+from longshore.services.roles import role_of_arn
 from longshore.store.interface import Reader, Record
 
 SEALING_KEY_NAME = "session"
@@ -224,15 +225,6 @@ def sealing_key(reader: Reader) -> bytes:
     if record is None:
         raise RuntimeError("the sealing key is made at first start")
     return record.value.key
-
-
-def role_of_arn(reader: Reader, role_arn: str) -> iam.Role | None:
-    """The role that has exactly this ARN."""
-    arn = parse_arn(role_arn)
-    if arn is None or arn.service != "iam" or arn.resource_type != "role":
-        return None
-    record = reader.get(iam.ROLE, arn.account, "", arn.resource.rsplit("/", 1)[-1].lower())
-    return record.value if record is not None and record.value.arn == role_arn else None
 
 
 def user_principal(user: iam.User, access_key_id: str) -> Principal:

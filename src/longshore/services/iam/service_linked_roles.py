@@ -1,12 +1,12 @@
 """Roles that belong to a service: made for it, and gone only when it no longer uses them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from longshore.model import ecs, iam
 from longshore.policy.managed import managed_document
+from longshore.policy.trust import service_trust
 from longshore.services.iam.entities import ROLE, arn_of, check_room, find, new_id, remove, require
 from longshore.services.iam.failures import invalid_input, no_such_entity
 from longshore.services.iam.roles import SERVICE_LINKED, is_service_linked
@@ -90,23 +90,13 @@ def _role(context: Context, service: str, name: str, linked: Linked, description
     """With AWS's policy of this role, where its document is known here."""
     path = f"{SERVICE_LINKED}{service}/"
     policy = f"arn:aws:iam::aws:policy{SERVICE_LINKED}{linked.policy}"
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": service},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
     return iam.Role(
         name=name,
         path=path,
         id=new_id(ROLE, context.ids),
         arn=arn_of(context.account, ROLE, path, name),
         created_at=context.now,
-        trust=json.dumps(trust, separators=(",", ":")),
+        trust=service_trust(service),
         description=description,
         attached=(policy,) if managed_document(policy) is not None else (),
     )

@@ -1,11 +1,11 @@
 """Tags of users, roles, managed policies, instance profiles and identity providers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
-from longshore.model.iam import InstanceProfile, Role, Tags, User
+from longshore.model.iam import InstanceProfile, OidcProvider, Policy, Role, Tags, User
 from longshore.services.iam.entities import INSTANCE_PROFILE, ROLE, USER, Noun, keep, require
 from longshore.services.iam.oidc_providers import keep_provider, require_provider
 from longshore.services.iam.pages import page
@@ -14,7 +14,8 @@ from longshore.services.iam.tagging import checked_tags
 from longshore.services.iam.views import tag_list
 from longshore.services.interface import Context, Operation, Response
 
-Tagged = TypeVar("Tagged", User, Role, InstanceProfile)
+Entity = TypeVar("Entity", User, Role, InstanceProfile)
+Tagged = TypeVar("Tagged", User, Role, InstanceProfile, Policy, OidcProvider)
 
 
 def _left(tags: Tags, keys: Iterable[str]) -> Tags:
@@ -27,75 +28,48 @@ def _listed(tags: Tags, request: Any) -> Response:
     return {"Tags": tag_list(tuple(given)), **more}
 
 
-def _of_entities(noun: Noun[Tagged]) -> Mapping[str, Operation]:
+def _operations(
+    title: str,
+    parameter: str,
+    found: Callable[[Context, str], Tagged],
+    kept: Callable[[Context, Tagged], None],
+) -> Mapping[str, Operation]:
+    """The three operations of what requests name in `parameter`."""
+
     def tag(context: Context, request: Any) -> Response:
-        entity = require(context, noun, request[noun.parameter])
+        entity = found(context, request[parameter])
         tags = checked_tags(request["Tags"], entity.tags)
-        keep(context, noun, msgspec.structs.replace(entity, tags=tags))
+        kept(context, msgspec.structs.replace(entity, tags=tags))
         return {}
 
     def untag(context: Context, request: Any) -> Response:
-        entity = require(context, noun, request[noun.parameter])
+        entity = found(context, request[parameter])
         tags = _left(entity.tags, request["TagKeys"])
-        keep(context, noun, msgspec.structs.replace(entity, tags=tags))
+        kept(context, msgspec.structs.replace(entity, tags=tags))
         return {}
 
     def list_tags(context: Context, request: Any) -> Response:
-        return _listed(require(context, noun, request[noun.parameter]).tags, request)
+        return _listed(found(context, request[parameter]).tags, request)
 
-    return {
-        f"Tag{noun.title}": tag,
-        f"Untag{noun.title}": untag,
-        f"List{noun.title}Tags": list_tags,
-    }
+    return {f"Tag{title}": tag, f"Untag{title}": untag, f"List{title}Tags": list_tags}
 
 
-def tag_policy(context: Context, request: Any) -> Response:
-    policy = require_own(context, request["PolicyArn"])
-    tags = checked_tags(request["Tags"], policy.tags)
-    keep_policy(context, msgspec.structs.replace(policy, tags=tags))
-    return {}
+def _of_entities(noun: Noun[Entity]) -> Mapping[str, Operation]:
+    def found(context: Context, name: str) -> Entity:
+        return require(context, noun, name)
 
+    def kept(context: Context, entity: Entity) -> None:
+        keep(context, noun, entity)
 
-def untag_policy(context: Context, request: Any) -> Response:
-    policy = require_own(context, request["PolicyArn"])
-    keep_policy(
-        context, msgspec.structs.replace(policy, tags=_left(policy.tags, request["TagKeys"]))
-    )
-    return {}
-
-
-def list_policy_tags(context: Context, request: Any) -> Response:
-    return _listed(require_own(context, request["PolicyArn"]).tags, request)
-
-
-def tag_open_id_connect_provider(context: Context, request: Any) -> Response:
-    provider = require_provider(context, request["OpenIDConnectProviderArn"])
-    tags = checked_tags(request["Tags"], provider.tags)
-    keep_provider(context, msgspec.structs.replace(provider, tags=tags))
-    return {}
-
-
-def untag_open_id_connect_provider(context: Context, request: Any) -> Response:
-    provider = require_provider(context, request["OpenIDConnectProviderArn"])
-    tags = _left(provider.tags, request["TagKeys"])
-    keep_provider(context, msgspec.structs.replace(provider, tags=tags))
-    return {}
-
-
-def list_open_id_connect_provider_tags(context: Context, request: Any) -> Response:
-    provider = require_provider(context, request["OpenIDConnectProviderArn"])
-    return _listed(provider.tags, request)
+    return _operations(noun.title, noun.parameter, found, kept)
 
 
 OPERATIONS: Mapping[str, Operation] = {
     **_of_entities(USER),
     **_of_entities(ROLE),
     **_of_entities(INSTANCE_PROFILE),
-    "TagPolicy": tag_policy,
-    "UntagPolicy": untag_policy,
-    "ListPolicyTags": list_policy_tags,
-    "TagOpenIDConnectProvider": tag_open_id_connect_provider,
-    "UntagOpenIDConnectProvider": untag_open_id_connect_provider,
-    "ListOpenIDConnectProviderTags": list_open_id_connect_provider_tags,
+    **_operations("Policy", "PolicyArn", require_own, keep_policy),
+    **_operations(
+        "OpenIDConnectProvider", "OpenIDConnectProviderArn", require_provider, keep_provider
+    ),
 }

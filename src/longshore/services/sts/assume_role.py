@@ -11,6 +11,7 @@ from longshore.model.errors import AwsError
 from longshore.model.principal import Principal
 from longshore.policy.session import role_session
 from longshore.services.interface import Context, Resource, Response
+from longshore.services.roles import role_of_arn
 from longshore.services.sts.sealing import credentials, packed_size, session_policies
 from longshore.services.sts.session_tags import merged, tags_of, transitive_keys
 from longshore.store.interface import Reader
@@ -24,7 +25,7 @@ CHAINED_SECONDS = 3600
 
 
 def assume_role(context: Context, request: "AssumeRoleRequestTypeDef") -> Response:
-    role = role_of(context.tx, request["RoleArn"])
+    role = role_of_arn(context.tx, request["RoleArn"])
     if role is None:
         raise _denied(context, request["RoleArn"])
     _check_caller(context)
@@ -118,22 +119,13 @@ def role_to_assume(context: Context, request: "AssumeRoleRequestTypeDef") -> Ite
         conditions["sts:SourceIdentity"] = identity
     if request.get("TransitiveTagKeys"):
         conditions["sts:TransitiveTagKeys"] = list(request["TransitiveTagKeys"])
-    role = role_of(context.tx, request["RoleArn"])
+    role = role_of_arn(context.tx, request["RoleArn"])
     for key, value in role.tags if role is not None else ():
         conditions[f"iam:ResourceTag/{key}"] = conditions[f"aws:ResourceTag/{key}"] = value
     return [Resource(arn=request["RoleArn"], conditions=conditions)]
 
 
-def role_of(reader: Reader, role_arn: str) -> iam.Role | None:
-    """The role that has exactly this ARN."""
-    arn = parse_arn(role_arn)
-    if arn is None or arn.service != "iam" or arn.resource_type != "role":
-        return None
-    record = reader.get(iam.ROLE, arn.account, "", arn.resource.rpartition("/")[2].lower())
-    return record.value if record is not None and record.value.arn == role_arn else None
-
-
 def trust_policy(reader: Reader, arn: str) -> str | None:
     """The trust policy of the role of this ARN."""
-    role = role_of(reader, arn)
+    role = role_of_arn(reader, arn)
     return role.trust if role is not None else None

@@ -18,7 +18,8 @@ from longshore.oidc.keys import Key, key_of_pem
 from longshore.oidc.tokens import is_signed, named
 from longshore.policy.session import role_session
 from longshore.services.interface import Context, Response
-from longshore.services.sts.assume_role import DEFAULT_SECONDS, role_of
+from longshore.services.roles import role_of_arn
+from longshore.services.sts.assume_role import DEFAULT_SECONDS
 from longshore.services.sts.sealing import credentials, packed_size, session_policies
 from longshore.services.sts.web_tokens import (
     WebToken,
@@ -149,7 +150,7 @@ def _trusting(
 
     `context` speaks from here on of the token's bearer.
     """
-    role = role_of(context.tx, request["RoleArn"])
+    role = role_of_arn(context.tx, request["RoleArn"])
     if role is None:
         raise _denied()
     arn = parse_arn(role.arn)

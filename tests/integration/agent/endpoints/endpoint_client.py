@@ -15,7 +15,7 @@ from integration.fabric.fabric_traffic import connect
 from longshore.agent.endpoints import run_endpoints
 from longshore.agent.engine import Engine
 from longshore.agent.host import Host
-from longshore.fabric.names import CREDENTIALS_ADDRESS
+from longshore.model.link_local import CREDENTIALS_ADDRESS
 
 SECONDS = 5.0
 Reply = tuple[int, Any]

@@ -19,7 +19,8 @@ from longshore.base.clock import SystemClock
 from longshore.base.installation import Installation
 from longshore.fabric import open_fabric
 from longshore.fabric.kernel import KernelFabric
-from longshore.fabric.names import METADATA_ADDRESS, namespace_path
+from longshore.fabric.names import namespace_path
+from longshore.model.link_local import METADATA_ADDRESS
 from longshore.testing.wait import eventually
 
 CREDENTIALS = "/v2/credentials/credentials-5"

@@ -22,7 +22,7 @@ from longshore.model.arn import make_arn
 from longshore.model.kinds import KINDS
 from longshore.model.principal import Principal
 from longshore.oidc.https import Reach
-from longshore.policy.key_ids import LONG_LIVED, access_key_id, unique_id
+from longshore.policy.key_ids import unique_id
 from longshore.policy.session import seal
 from longshore.services import iam as iam_api
 from longshore.services import secretsmanager, ssm, sts
@@ -31,6 +31,7 @@ from longshore.services.iam.identity import IamIdentity, sealing_key
 from longshore.store import open_store
 from longshore.store.interface import Store
 from longshore.testing.ports import free_ports
+from longshore.testing.users import user_with_key
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 IDS = RandomIds()
@@ -128,23 +129,7 @@ class Plane:
     async def user(
         self, name: str, *statements: Statement, account: str = ACCOUNT, **fields: Any
     ) -> Caller:
-        user = iam.User(
-            name=name,
-            path="/",
-            id=unique_id("user", IDS),
-            arn=make_arn("iam", "", account, f"user/{name}"),
-            created_at=0.0,
-            inline=inline(statements),
-            **fields,
-        )
-        key = iam.AccessKey(
-            id=access_key_id(LONG_LIVED, account, IDS),
-            secret=IDS.hex(40),
-            account=account,
-            user_name=name,
-            status="Active",
-            created_at=0.0,
-        )
+        user, key = user_with_key(IDS, account, name, inline=inline(statements), **fields)
         await self.put(iam.USER, account, name, user)
         await self.put(iam.ACCESS_KEY, "", key.id, key)
         return Caller(self, key.id, key.secret)

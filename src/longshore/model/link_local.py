@@ -1,0 +1,10 @@
+"""Link-local addresses that are the same in every VPC and on the bridge."""
+
+METADATA_ADDRESS = "169.254.169.254"
+"""Instance metadata ("Use IMDSv2", EC2 User Guide)."""
+DNS_ADDRESS = "169.254.169.253"
+"""The resolver's other address ("Amazon DNS server", VPC User Guide)."""
+CREDENTIALS_ADDRESS = "169.254.170.2"
+"""Task metadata and credentials ("Task IAM role", ECS Developer Guide)."""
+API_ADDRESS = "169.254.170.100"
+"""Longshore's own API endpoint as tasks reach it; the ports are the host's."""
