@@ -174,6 +174,24 @@ class AddressClaim(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
 
 
+class PrivateName(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that VPCs' resolvers know, named `<vpc_id>/<name>`.
+
+    `vpc_id` is the VPC in which it leads to these addresses; where it is empty, it does so in every
+    VPC that has no such name of its own. `owner_arn` is what it was made for.
+    """
+
+    vpc_id: str = ""
+    name: str
+    addresses: tuple[str, ...]
+    owner_arn: str
+
+
+def private_name(vpc_id: str, name: str) -> str:
+    """The name of the record of a `PrivateName`."""
+    return f"{vpc_id}/{name}"
+
+
 VPC = Kind("ec2.vpc", Vpc)
 SUBNET = Kind("ec2.subnet", Subnet, {"vpc": lambda value: [value.vpc_id]})
 ROUTE_TABLE = Kind("ec2.route-table", RouteTable, {"vpc": lambda value: [value.vpc_id]})
@@ -199,3 +217,4 @@ CLIENT_TOKEN = Kind("ec2.client-token", ClientToken)
 DHCP_OPTIONS = Kind("ec2.dhcp-options", DhcpOptions)
 KEY_PAIR = Kind("ec2.key-pair", KeyPair, {"name": lambda value: [value.name]})
 ADDRESS_CLAIM = Kind("ec2.address-claim", AddressClaim)
+PRIVATE_NAME = Kind("ec2.private-name", PrivateName, {"owner": lambda value: [value.owner_arn]})

@@ -128,16 +128,28 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     at: float
 
 
+class TaskInterface(msgspec.Struct, frozen=True):
+    """An ENI that is there before the task and after it, of this account."""
+
+    account: str
+    id: str
+
+
 class TaskNetwork(msgspec.Struct, frozen=True, kw_only=True):
     """awsvpcConfiguration; `public` None means what the subnet says."""
 
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...] = ()
     public: bool | None = None
+    beside: tuple[TaskInterface, ...] = ()
+    """Further ENIs, of other VPCs, that the task has beside its own (docs/decisions/0107)."""
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a task is: the instance, the AZ, and the ENI with its attachment."""
+    """Where a task is: the instance, the AZ, and the ENI with its attachment.
+
+    `account` is the ENI's where that is not the task's own: `Task.interface`.
+    """
 
     instance_arn: str
     zone: str
@@ -147,6 +159,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     subnet_id: str = ""
     mac: str = ""
     private_address: str = ""
+    account: str = ""
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +220,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     platform_family: str = ""
     overrides: Document = {}
     network: TaskNetwork | None = None
+    interface: TaskInterface | None = None
+    """Of a task that is an EC2 instance (docs/decisions/0106): instead of one of its own."""
     constraints: tuple[Document, ...] = ()
     instance_arn: str = ""
     """Chosen by RunTask or StartTask (launch type EC2); empty for Fargate."""

@@ -61,6 +61,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap_admin: bool = True
     """Whether who made it is its administrator."""
     support_type: str = "EXTENDED"
+    self_managed_addons: bool = True
+    """Whether it begins with CoreDNS and kube-proxy, which then are its owner's to look after."""
     deletion_protection: bool = False
     client_token: str = ""
     request: str = ""
@@ -101,6 +103,8 @@ class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
     """`longshore.kubernetes.Keys`, sealed for the cluster's ARN and id."""
     webhook_digest: str = ""
     """SHA-256 of what its API server says to `longshore.authenticator`, in hexadecimal digits."""
+    bootstrapped: bool = False
+    """Whether it has had its self-managed add-ons; the add-ons' controller writes it."""
     issues: tuple[Issue, ...] = ()
 
 
@@ -146,12 +150,15 @@ class UpdateError(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of a cluster, which its `Cluster` has in it from the first on.
+    """A change of a cluster or of a part of it, which its record has in it from the first on.
 
     `status` is InProgress, Successful or Failed; `params` are (type, value) as the API shows them.
     """
 
     cluster: str
+    nodegroup: str = ""
+    addon: str = ""
+    """Name of the node group or add-on that is changed; without either the cluster itself is."""
     id: str
     type: str
     params: tuple[tuple[str, str], ...]
@@ -161,6 +168,11 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     client_token: str = ""
     request: str = ""
     """As a cluster's."""
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """(node group, add-on): what of the cluster is changed."""
+        return self.nodegroup, self.addon
 
 
 def cluster_arn(region: str, account: str, name: str) -> str:

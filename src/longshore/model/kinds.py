@@ -2,10 +2,28 @@
 
 from typing import Any
 
-from longshore.model import ec2, ecr, ecs, eks, host, iam, logs, secretsmanager, ssm
+from longshore.model import (
+    auto_scaling,
+    ec2,
+    ecr,
+    ecs,
+    eks,
+    eks_parts,
+    elbv2,
+    host,
+    iam,
+    instances,
+    logs,
+    secretsmanager,
+    ssm,
+)
 from longshore.model.kind import Kind
 
 KINDS: tuple[Kind[Any], ...] = (
+    auto_scaling.ACTIVITY,
+    auto_scaling.AUTO_SCALING_GROUP,
+    auto_scaling.MEMBER,
+    auto_scaling.REFRESH,
     ec2.ADDRESS,
     ec2.ADDRESS_CLAIM,
     ec2.CLIENT_TOKEN,
@@ -13,10 +31,14 @@ KINDS: tuple[Kind[Any], ...] = (
     ec2.INTERNET_GATEWAY,
     ec2.KEY_PAIR,
     ec2.NETWORK_INTERFACE,
+    ec2.PRIVATE_NAME,
     ec2.ROUTE_TABLE,
     ec2.SECURITY_GROUP,
     ec2.SUBNET,
     ec2.VPC,
+    instances.INSTANCE,
+    instances.INSTANCE_STATUS,
+    instances.LAUNCH_TEMPLATE,
     ecr.IMAGE,
     ecr.LAYER,
     ecr.REGISTRY,
@@ -38,6 +60,18 @@ KINDS: tuple[Kind[Any], ...] = (
     eks.CLUSTER,
     eks.CLUSTER_STATUS,
     eks.UPDATE,
+    eks_parts.ADDON,
+    eks_parts.ADDON_STATUS,
+    eks_parts.FARGATE_PROFILE,
+    eks_parts.FARGATE_PROFILE_STATUS,
+    eks_parts.NODEGROUP,
+    eks_parts.NODEGROUP_STATUS,
+    eks_parts.POD_IDENTITY,
+    elbv2.LISTENER,
+    elbv2.LOAD_BALANCER,
+    elbv2.LOAD_BALANCER_STATUS,
+    elbv2.TARGET_GROUP,
+    elbv2.TARGET_HEALTH,
     host.HOST,
     iam.ACCESS_KEY,
     iam.ACCOUNT_ALIAS,

@@ -1,4 +1,4 @@
-"""Link-local addresses that are the same in every VPC and on the bridge."""
+"""Link-local addresses: the same in every VPC and on the bridge, or such as no user's VPC has."""
 
 METADATA_ADDRESS = "169.254.169.254"
 """Instance metadata ("Use IMDSv2", EC2 User Guide)."""
@@ -8,3 +8,7 @@ CREDENTIALS_ADDRESS = "169.254.170.2"
 """Task metadata and credentials ("Task IAM role", ECS Developer Guide)."""
 API_ADDRESS = "169.254.170.100"
 """Longshore's own API endpoint as tasks reach it; the ports are the host's."""
+LINK_RANGE = "169.254.64.0/18"
+"""Addresses of the links between VPCs' routers and their host, two a link."""
+CONTROL_PLANES_RANGE = "169.254.16.0/20"
+"""Of the VPC that clusters' control planes have in a region (docs/decisions/0107)."""

@@ -86,6 +86,13 @@ class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...] = ()
 
 
+class Name(msgspec.Struct, frozen=True):
+    """A DNS name, in lower case and without its last dot, and the addresses that it leads to."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
 class Vpc(msgspec.Struct, frozen=True, kw_only=True):
     """A VPC of which this host has interfaces."""
 
@@ -94,6 +101,8 @@ class Vpc(msgspec.Struct, frozen=True, kw_only=True):
     subnets: tuple[Subnet, ...] = ()
     resolver: str = ""
     """Base address plus two; empty where DNS support is off."""
+    names: tuple[Name, ...] = ()
+    """What its resolver answers besides the names that are the same everywhere."""
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
