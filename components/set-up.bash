@@ -2,7 +2,7 @@
 # Sourced with `root` set to the repository's folder; every step does nothing where it is done.
 # shellcheck disable=SC2034,SC2154
 
-readonly PACKAGES=(busybox-static ca-certificates iproute2 nftables procps python3 python3-venv runc skopeo)
+readonly PACKAGES=(busybox-static ca-certificates haproxy iproute2 iptables nftables procps python3 python3-venv runc skopeo)
 readonly POLICY=/usr/sbin/policy-rc.d
 
 say() {

@@ -99,6 +99,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[Source, ...]
     wanted: bool = True
     """False for what is only there to build others, and had when they ask for it."""
+    part_of: str = ""
+    """What it is installed along with: the part before the hyphen in those components' names."""
 
 
 class SourceFailed(Exception):

@@ -83,10 +83,17 @@ def install_all(
 
 
 def named(name: str) -> list[Component]:
-    """The component of this name, or all named so before a hyphen. Raises KeyError."""
+    """The component of this name, or all named so before a hyphen, with what is part of them.
+
+    Raises KeyError.
+    """
     if name in COMPONENTS:
         return [COMPONENTS[name]]
-    found = [each for each in COMPONENTS.values() if each.name.startswith(f"{name}-")]
+    found = [
+        each
+        for each in COMPONENTS.values()
+        if each.name.startswith(f"{name}-") or each.part_of == name
+    ]
     if not found:
         raise KeyError(name)
     return found

@@ -14,6 +14,8 @@ from longshore.components.versions import Range
 
 CONTAINERD_RELEASES = "https://github.com/containerd/containerd/releases/download/v2.2.1/"
 
+CNI_PLUGINS = "github.com/containernetworking/plugins/plugins/"
+
 GO = Component(
     name="go",
     purpose="builds what has to be built; any Go since 1.21 fetches the toolchain it is asked for",
@@ -164,6 +166,61 @@ def _kubernetes(minor: str, patch: str) -> Component:
 
 KUBERNETES = tuple(_kubernetes(*release) for release in KUBERNETES_RELEASES.items())
 
+NODE = Component(
+    name="node",
+    purpose="nodes of EKS clusters: their set-up, kubelets' credentials, pods' networks",
+    programs=("longshore-node", "cni-loopback", "cni-portmap"),
+    # None asks for a version: no other machine has it.
+    probe=None,
+    accepted=Range(),
+    sources=(
+        GoModule(
+            version="1.9.1",
+            folder="node",
+            packages={
+                "longshore-node": "./longshore-node",
+                "cni-loopback": CNI_PLUGINS + "main/loopback",
+                "cni-portmap": CNI_PLUGINS + "meta/portmap",
+            },
+            minutes=1,
+        ),
+    ),
+    wanted=False,
+    part_of="kubernetes",
+)
+
+COREDNS = Component(
+    name="coredns",
+    purpose="the names of Services in EKS clusters",
+    programs=("coredns",),
+    # None asks for a version: add-ons say which one they have.
+    probe=None,
+    accepted=Range(),
+    sources=(GoModule(version="1.14.1", folder="addons", packages={"coredns": "./coredns"}),),
+    wanted=False,
+    part_of="kubernetes",
+)
+
+METRICS_SERVER = Component(
+    name="metrics-server",
+    purpose="what pods and nodes of EKS clusters use, for kubectl top and autoscalers",
+    programs=("metrics-server",),
+    # None asks for a version: add-ons say which one they have.
+    probe=None,
+    accepted=Range(),
+    sources=(
+        GoModule(
+            version="0.9.0",
+            folder="addons",
+            packages={"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+            linker="-s -w -X k8s.io/client-go/pkg/version.gitVersion=v0.9.0",
+            minutes=1,
+        ),
+    ),
+    wanted=False,
+    part_of="kubernetes",
+)
+
 NFTABLES = Component(
     name="nftables",
     purpose="shows and checks packet filters",
@@ -182,11 +239,20 @@ IPROUTE2 = Component(
     sources=(OnPath(), Distribution(("iproute2",))),
 )
 
+IPTABLES = Component(
+    name="iptables",
+    purpose="Services and pods' traffic on nodes of EKS clusters, whose images have it",
+    programs=("xtables-legacy-multi",),
+    probe=Probe("xtables-legacy-multi", ("iptables", "--version"), r"iptables v(\d+\.\d+\.\d+)"),
+    accepted=Range("1.8"),
+    sources=(OnPath(), Distribution(("iptables",))),
+)
+
 COMPONENTS = {
     pin.name: pin
     for pin in (
-        *(CONTAINERD, RUNC, RUNC_SHIM, RUNSC, RUNSC_SHIM, NFTABLES, IPROUTE2),
-        *(*KUBERNETES, GO),
+        *(CONTAINERD, RUNC, RUNC_SHIM, RUNSC, RUNSC_SHIM, NFTABLES, IPTABLES, IPROUTE2),
+        *(*KUBERNETES, NODE, COREDNS, METRICS_SERVER, GO),
     )
 }
 

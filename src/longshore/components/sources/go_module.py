@@ -57,7 +57,8 @@ def version_name(source: GoModule) -> str:
     digest = hashlib.sha256(source.linker.encode())
     folder = module_folder(source)
     mains = [folder / package for package in source.packages.values() if package.startswith(".")]
-    files = [path for main in mains for path in sorted(main.rglob("*.go"))]
+    sources = [path for main in mains for path in sorted(main.rglob("*.go"))]
+    files = [path for path in sources if not path.name.endswith("_test.go")]
     pins = folder / source.modfile
     for path in (pins, pins.with_suffix(".sum"), *files):
         if path.is_file():
