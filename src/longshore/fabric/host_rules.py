@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from longshore.base.installation import Installation
 from longshore.fabric import expressions as x
-from longshore.fabric.names import LINK_RANGE, host_table, uplink_prefix
+from longshore.fabric.names import host_table, uplink_prefix
 from longshore.fabric.ruleset import Chain, Hook, Ruleset, ruleset
+from longshore.model.link_local import LINK_RANGE
 
 LOOPBACK = "127.0.0.0/8"
 ANY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, never bound

@@ -7,6 +7,7 @@ Lifecycle
     await fabric.apply(network)                     # whole desired state; idempotent, incremental
     namespace = await fabric.attach(interface)      # netns with the ENI's addresses inside
     ... containers run in `namespace` ...
+    await fabric.attach_further(other, interface, 1)    # another VPC's ENI beside it, as eth1
     await fabric.detach(interface_id)               # safe to repeat, safe without attach
     await fabric.close()                            # the agent ends, tasks run on
     await fabric.destroy()                          # `longshore down`: nothing is left behind
@@ -44,11 +45,20 @@ class Fabric(Protocol):
         """A network namespace (path under /run/netns) that holds the ENI, up, with address and
         default route. The ENI answers before this returns; attaching twice gives the same path."""
 
+    async def attach_further(self, interface: Interface, first: Interface, number: int) -> None:
+        """Put an ENI, the `number`th beside it from 1 on, into the namespace of `first`, which is
+        attached.
+
+        What goes to the ENI's VPC leaves through it, and so do answers from its address; the
+        default route, the resolver and everything else stay `first`'s, whose VPC may have the same
+        ranges. Attaching again completes what is half done and changes nothing else.
+        """
+
     async def detach(self, interface_id: str) -> None:
-        """Remove the ENI and its namespace."""
+        """Remove the ENI and, unless it is a further one, its namespace."""
 
     async def attached(self) -> frozenset[str]:
-        """Ids of the interfaces that are attached now, as the kernel tells it.
+        """Ids of the interfaces with a namespace of their own now, as the kernel tells it.
 
         Half-attached ones (a kill in the middle) are among them: attach or detach them again.
         """

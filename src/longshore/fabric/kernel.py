@@ -18,6 +18,7 @@ from longshore.base.logs import logger
 from longshore.fabric import docker, memory, namespaces, nftables
 from longshore.fabric.admission import Admission
 from longshore.fabric.conntrack import cut_flows
+from longshore.fabric.further import Further, attach_further, follow_ranges
 from longshore.fabric.host_rules import api_ports, host_ruleset
 from longshore.fabric.interface import FabricError
 from longshore.fabric.links import Links
@@ -82,6 +83,10 @@ class KernelFabric:
     async def attach(self, interface: Interface) -> Path:
         """See `interface.Fabric`."""
         return await self._do(lambda: self._attach(interface))
+
+    async def attach_further(self, interface: Interface, first: Interface, number: int) -> None:
+        """See `interface.Fabric`."""
+        await self._do(lambda: self._attach_further(interface, first, number))
 
     async def detach(self, interface_id: str) -> None:
         """See `interface.Fabric`."""
@@ -167,7 +172,10 @@ class KernelFabric:
         self._apply_rules(network, vpc, rules)
         interfaces = interfaces_of(network, vpc)
         public = {public for i in interfaces for public in i.translations.values()}
+        before, _ = self._routed.get(vpc.id, (vpc, None))
         self._apply_routes(vpc, gateway, public)
+        if before.cidrs != vpc.cidrs:
+            follow_ranges(self._links, self._installation, vpc, interfaces)
         self._apply_secondary(vpc, interfaces)
 
     def _apply_secondary(self, vpc: Vpc, interfaces: Sequence[Interface]) -> None:
@@ -213,9 +221,20 @@ class KernelFabric:
         remove_router(self._links, self._installation, vpc_id)
 
     def _attach(self, interface: Interface) -> Path:
-        if interface.vpc_id not in self._gateways:
-            raise FabricError(f"{interface.vpc_id} has no router here: apply its network first")
+        self._check_router(interface.vpc_id)
         return attach_port(self._links, self._installation, interface)
+
+    def _attach_further(self, interface: Interface, first: Interface, number: int) -> None:
+        self._check_router(interface.vpc_id)
+        self._check_router(first.vpc_id)
+        vpcs = {vpc.id: vpc for vpc in self._network.vpcs}
+        further = Further(interface, vpcs[interface.vpc_id].cidrs, number)
+        resolver = vpcs[first.vpc_id].resolver
+        attach_further(self._links, self._installation, further, first, resolver)
+
+    def _check_router(self, vpc_id: str) -> None:
+        if vpc_id not in self._gateways:
+            raise FabricError(f"{vpc_id} has no router here: apply its network first")
 
     def _destroy(self) -> None:
         for interface_id in self._listed("eni-"):

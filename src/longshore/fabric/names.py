@@ -15,9 +15,9 @@ UPLINK = "uplink"
 """The router's end of the link to its host."""
 ENI_DEVICE = "eth0"
 """The ENI inside its own namespace."""
+FURTHER_DEVICE = "eth{}"
+"""Further ENIs there, counted from 1."""
 
-LINK_RANGE = "169.254.64.0/18"
-"""Addresses of the links between routers and their host, two a link."""
 ROUTE_PROTOCOL = 76
 """Marks routes as the fabric's (rtm_protocol; not in use by others)."""
 

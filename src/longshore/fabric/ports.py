@@ -31,18 +31,34 @@ PERMANENT = "permanent"
 def attach_port(links: Links, installation: Installation, interface: Interface) -> Path:
     """Make what is missing of the ENI's namespace and veth; its path."""
     path = namespace_path(installation.id, interface.id)
-    router = links.open(namespace_path(installation.id, interface.vpc_id))
     namespaces.create(path)
+    port = have_veth(links, installation, interface, path, ENI_DEVICE)
+    _configure_inside(links, path, interface)
+    open_port(links, installation, interface, port)
+    return path
+
+
+def have_veth(
+    links: Links, installation: Installation, interface: Interface, path: Path, device: str
+) -> int:
+    """The ENI's veth, made where it is missing, whose end in the namespace `path` has the name
+    `device`; the index of its other end, the port."""
+    router_path = namespace_path(installation.id, interface.vpc_id)
+    router = links.open(router_path)
     port = find_device(router, port_name(interface.id))
     if port is None:
-        port = _add_veth(router, interface, path)
-    with namespaces.within(namespace_path(installation.id, interface.vpc_id)):
+        port = _add_veth(router, interface, path, device)
+    with namespaces.within(router_path):
         # Its default of 0.8 s would delay the first packet of every pair.
         write_sysctls({f"ipv4/neigh/{port_name(interface.id)}/proxy_delay": 0})
-    _configure_inside(links, path, interface)
+    return port
+
+
+def open_port(links: Links, installation: Installation, interface: Interface, port: int) -> None:
+    """Let the ENI's packets through its port; its other end is ready for them."""
+    router = links.open(namespace_path(installation.id, interface.vpc_id))
     router.link("set", index=port, state="up")
     _lead(router, port, interface)
-    return path
 
 
 def lead_to_ports(
@@ -79,9 +95,9 @@ def _led(router: Any, port: int) -> set[str]:
     }
 
 
-def _add_veth(router: Any, interface: Interface, path: Path) -> int:
+def _add_veth(router: Any, interface: Interface, path: Path, device: str) -> int:
     with path.open() as inside:
-        peer = {"ifname": ENI_DEVICE, "net_ns_fd": inside.fileno(), "address": interface.mac}
+        peer = {"ifname": device, "net_ns_fd": inside.fileno(), "address": interface.mac}
         router.link("add", ifname=port_name(interface.id), kind="veth", peer=peer)
     return device_index(router, port_name(interface.id))
 

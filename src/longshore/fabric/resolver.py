@@ -53,7 +53,17 @@ log = logger(__name__)
 
 
 def no_names(vpc_id: str, name: str) -> None:
-    """Where nothing but the VPC's own names is known."""
+    """Where nothing but the names is known that are the same in every VPC."""
+
+
+def names_of(fabric: Fabric) -> Names:
+    """What the network that was applied last says of each VPC."""
+
+    def addresses(vpc_id: str, name: str) -> Sequence[str] | None:
+        found = (vpc.names for vpc in fabric.network.vpcs if vpc.id == vpc_id)
+        return next((each.addresses for each in next(found, ()) if each.name == name), None)
+
+    return addresses
 
 
 class Resolver:

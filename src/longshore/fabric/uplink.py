@@ -19,13 +19,13 @@ from longshore.fabric.links import (
     write_sysctls,
 )
 from longshore.fabric.names import (
-    LINK_RANGE,
     ROUTE_PROTOCOL,
     UPLINK,
     namespace_path,
     uplink_name,
     uplink_prefix,
 )
+from longshore.model.link_local import LINK_RANGE
 
 UNREACHABLE = 7
 """Route type (RTN_UNREACHABLE)."""

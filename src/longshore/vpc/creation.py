@@ -37,16 +37,31 @@ def create_default_vpc(tx: Transaction, account: str, region: str, ids: Ids) -> 
     for record in tx.scan(VPC, account, region):
         if record.value.is_default:
             return record.value
-    vpc = create_vpc(tx, ids, account, region, DEFAULT_VPC_CIDR, is_default=True)
+    prefix = DEFAULT_SUBNET_PREFIX
+    return create_public_vpc(tx, ids, account, region, DEFAULT_VPC_CIDR, prefix, is_default=True)
+
+
+def create_public_vpc(
+    tx: Transaction,
+    ids: Ids,
+    account: str,
+    region: str,
+    cidr: str,
+    subnet_prefix: int,
+    *,
+    is_default: bool = False,
+) -> Vpc:
+    """A VPC of this range with a public subnet in each AZ, each of this prefix length."""
+    vpc = create_vpc(tx, ids, account, region, cidr, is_default=is_default)
     gateway = InternetGateway(id=f"igw-{ids.hex(17)}", vpc_id=vpc.id)
     tx.create(INTERNET_GATEWAY, account, region, gateway.id, gateway)
     (table,) = (record.value for record in tx.find(ROUTE_TABLE, account, region, "vpc", vpc.id))
     routes = (*table.routes, Route(destination=EVERYWHERE, target=gateway.id))
     main = RouteTable(id=table.id, vpc_id=vpc.id, routes=routes, associations=table.associations)
     tx.put(ROUTE_TABLE, account, region, table.id, main)
-    cidrs = ipaddress.IPv4Network(DEFAULT_VPC_CIDR).subnets(new_prefix=DEFAULT_SUBNET_PREFIX)
-    for zone, cidr in zip(zone_names(region), cidrs, strict=False):
-        create_subnet(tx, ids, account, region, vpc.id, str(cidr), zone, is_default=True)
+    cidrs = ipaddress.IPv4Network(cidr).subnets(new_prefix=subnet_prefix)
+    for zone, each in zip(zone_names(region), cidrs, strict=False):
+        create_subnet(tx, ids, account, region, vpc.id, str(each), zone, is_default=is_default)
     return vpc
 
 

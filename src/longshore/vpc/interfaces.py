@@ -13,6 +13,7 @@ from longshore.model.ec2 import (
     NetworkInterface,
     Subnet,
 )
+from longshore.model.ecs import TaskInterface
 from longshore.model.errors import AwsError
 from longshore.store.interface import Reader, Transaction
 from longshore.vpc.addresses import (
@@ -153,18 +154,20 @@ def assign_addresses(
     count: int = 0,
     chosen: Sequence[str] = (),
     reassign: bool = False,
+    limit: int = ADDRESSES_PER_INTERFACE,
 ) -> NetworkInterface:
-    """The ENI with further private addresses: `count` free ones, and those that are `chosen`.
+    """The ENI with further private addresses: `count` free ones, and those that are `chosen`;
+    with its primary one `limit` at most.
 
     With `reassign` a chosen one may be another ENI's secondary address, which loses it. Raises
     AwsError: PrivateIpAddressLimitExceeded, InsufficientFreeAddressesInSubnet,
     InvalidIPAddress.InUse, InvalidParameterValue.
     """
     subnet = hold(tx, SUBNET, account, region, eni.subnet_id)
-    if 1 + len(eni.secondary_addresses) + count + len(chosen) > ADDRESSES_PER_INTERFACE:
+    if 1 + len(eni.secondary_addresses) + count + len(chosen) > limit:
         raise AwsError(
             "PrivateIpAddressLimitExceeded",
-            f"Number of private addresses will exceed limit of {ADDRESSES_PER_INTERFACE}.",
+            f"Number of private addresses will exceed limit of {limit}.",
         )
     for address in chosen:
         if reassign:
@@ -194,6 +197,30 @@ def unassign_addresses(
     changed = msgspec.structs.replace(eni, secondary_addresses=left)
     tx.put(NETWORK_INTERFACE, account, region, eni.id, changed)
     return changed
+
+
+def take_interface(
+    tx: Transaction, interface: TaskInterface, region: str, host: str
+) -> NetworkInterface:
+    """Have an ENI that is there already in this host's network. Raises AwsError where it is not."""
+    eni = hold(tx, NETWORK_INTERFACE, interface.account, region, interface.id)
+    return _put_on_host(tx, interface.account, region, eni, host)
+
+
+def leave_interface(tx: Transaction, interface: TaskInterface, region: str) -> None:
+    """Have an ENI in no host's network; safe to repeat, and where it is gone."""
+    record = tx.get(NETWORK_INTERFACE, interface.account, region, interface.id)
+    if record is not None:
+        _put_on_host(tx, interface.account, region, record.value, "")
+
+
+def _put_on_host(
+    tx: Transaction, account: str, region: str, eni: NetworkInterface, host: str
+) -> NetworkInterface:
+    moved = msgspec.structs.replace(eni, host=host)
+    if moved != eni:
+        tx.put(NETWORK_INTERFACE, account, region, eni.id, moved)
+    return moved
 
 
 def _let_go(

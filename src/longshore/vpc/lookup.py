@@ -17,6 +17,7 @@ from longshore.model.ec2 import (
     SecurityGroup,
 )
 from longshore.model.errors import AwsError
+from longshore.model.instances import INSTANCE, LAUNCH_TEMPLATE
 from longshore.model.kind import Kind
 from longshore.store.interface import Reader, Transaction
 
@@ -37,6 +38,11 @@ _ABSENT: Mapping[Kind[Any], tuple[str, str]] = {
     ),
     ADDRESS: ("InvalidAllocationID.NotFound", "The allocation ID '{}' does not exist"),
     DHCP_OPTIONS: ("InvalidDhcpOptionID.NotFound", "The dhcpOption ID '{}' does not exist"),
+    INSTANCE: ("InvalidInstanceID.NotFound", "The instance ID '{}' does not exist"),
+    LAUNCH_TEMPLATE: (
+        "InvalidLaunchTemplateId.NotFound",
+        "The specified launch template, with template ID {}, does not exist.",
+    ),
 }
 
 

@@ -9,18 +9,21 @@ from longshore.model.ec2 import (
     ADDRESS,
     INTERNET_GATEWAY,
     NETWORK_INTERFACE,
+    PRIVATE_NAME,
     ROUTE_TABLE,
     SECURITY_GROUP,
     SUBNET,
     VPC,
     Address,
     NetworkInterface,
+    PrivateName,
     RouteTable,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
     Vpc,
 )
+from longshore.model.elbv2 import INTERFACE_TYPE
 from longshore.store.interface import Reader
 from longshore.vpc.elastic import elastic_of, primary_public
 
@@ -28,6 +31,7 @@ KINDS = (
     ADDRESS,
     INTERNET_GATEWAY,
     NETWORK_INTERFACE,
+    PRIVATE_NAME,
     ROUTE_TABLE,
     SECURITY_GROUP,
     SUBNET,
@@ -35,6 +39,13 @@ KINDS = (
 )
 """A change of one of these may change a host's network."""
 
+OPEN_GROUP = network.Group(
+    id="everything",
+    ingress=(network.Rule(protocol=-1, cidr="0.0.0.0/0"),),
+    egress=(network.Rule(protocol=-1, cidr="0.0.0.0/0"),),
+)
+"""What stands for no groups on a Network Load Balancer's interface ("Security groups for your
+Network Load Balancer"); others let nothing pass without."""
 PROTOCOL_NUMBERS = {"-1": -1, "tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
 
 
@@ -59,12 +70,15 @@ def host_network(reader: Reader, host_id: str, revision: int) -> network.Network
     vpcs: list[network.Vpc] = []
     groups: dict[str, network.Group] = {}
     interfaces: list[network.Interface] = []
+    names = [record.value for record in reader.scan(PRIVATE_NAME)]
     for place in _places(reader):
         found = reader.find(NETWORK_INTERFACE, place.account, place.region, "host", host_id)
         enis = [record.value for record in found]
-        vpcs += [_vpc(place, vpc_id) for vpc_id in sorted({eni.vpc_id for eni in enis})]
+        vpcs += [_vpc(place, vpc_id, names) for vpc_id in sorted({eni.vpc_id for eni in enis})]
         interfaces += [_interface(place, eni) for eni in enis]
         groups |= _groups(place, {group for eni in enis for group in eni.security_groups})
+        if any(_is_open(eni) for eni in enis):
+            groups[OPEN_GROUP.id] = OPEN_GROUP
     return network.Network(
         revision=revision,
         vpcs=tuple(vpcs),
@@ -79,7 +93,7 @@ def _places(reader: Reader) -> Iterator[_Place]:
         yield _Place(reader, account, region)
 
 
-def _vpc(place: _Place, vpc_id: str) -> network.Vpc:
+def _vpc(place: _Place, vpc_id: str, names: Iterable[PrivateName]) -> network.Vpc:
     record = place.reader.get(VPC, place.account, place.region, vpc_id)
     vpc = record.value if record else Vpc(id=vpc_id, cidrs=())
     tables = [r.value for r in place.reader.find(ROUTE_TABLE, *_in_vpc(place, vpc_id))]
@@ -94,7 +108,15 @@ def _vpc(place: _Place, vpc_id: str) -> network.Vpc:
         cidrs=vpc.cidrs,
         subnets=tuple(_subnet(subnet, tables, gateways) for subnet in subnets),
         resolver=resolver_address(vpc) if vpc.dns_support else "",
+        names=_names(vpc_id, names),
     )
+
+
+def _names(vpc_id: str, names: Iterable[PrivateName]) -> tuple[network.Name, ...]:
+    """Those of every VPC, each unless the VPC has one of its own, and its own."""
+    known = {each.name: each.addresses for each in names if not each.vpc_id}
+    known |= {each.name: each.addresses for each in names if each.vpc_id == vpc_id}
+    return tuple(network.Name(name, known[name]) for name in sorted(known))
 
 
 def _in_vpc(place: _Place, vpc_id: str) -> tuple[str, str, str, str]:
@@ -146,10 +168,14 @@ def _interface(place: _Place, eni: NetworkInterface) -> network.Interface:
         gateway=str(cidr.network_address + 1),
         public_address=primary_public(eni, elastic),
         secondary=_secondary(eni, elastic),
-        security_groups=eni.security_groups,
+        security_groups=eni.security_groups or ((OPEN_GROUP.id,) if _is_open(eni) else ()),
         source_dest_check=eni.source_dest_check,
         zone=record.value.zone if record else "",
     )
+
+
+def _is_open(eni: NetworkInterface) -> bool:
+    return eni.interface_type == INTERFACE_TYPE and not eni.security_groups
 
 
 def _secondary(

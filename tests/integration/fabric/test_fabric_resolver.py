@@ -11,15 +11,21 @@ import dns.message
 import dns.opcode
 import dns.query
 import dns.rcode
+import msgspec
 import pytest
 from integration.fabric.fabric_builder import Builder
 from integration.fabric.fabric_traffic import open_socket
 
 from longshore.base.installation import Installation
 from longshore.fabric.kernel import KernelFabric
-from longshore.fabric.resolver import MOST_STREAMS_OF_ONE_PEER, Resolver, run_resolvers
+from longshore.fabric.resolver import (
+    MOST_STREAMS_OF_ONE_PEER,
+    Resolver,
+    names_of,
+    run_resolvers,
+)
 from longshore.model.link_local import API_ADDRESS, DNS_ADDRESS
-from longshore.model.network import Network, Vpc
+from longshore.model.network import Name, Network, Vpc
 from longshore.testing.wait import eventually
 
 RESOLVER = "10.0.0.2"
@@ -96,6 +102,22 @@ async def test_names_of_the_vpc_are_known_at_both_addresses(
     assert await answered("ip-10-0-1-17.eu-west-1.compute.internal") == ["10.0.1.17"]
     assert await answered("1.dkr.ecr.us-east-1.longshore.internal") == [API_ADDRESS]
     assert await answered("db.shop.internal", "AAAA") == []
+
+
+async def test_name_leads_in_each_vpc_to_where_the_network_says_now(
+    fabric: KernelFabric, builder: Builder
+) -> None:
+    name = "7f.gr7.us-east-1.eks.longshore.internal"
+    resolver = Resolver(builder.installation, names_of(fabric))
+    own, other = builder.vpc, Builder(builder.installation, "vpc-2").vpc
+    assert resolver.known(own, name) == [API_ADDRESS]
+    for addresses in (("10.0.1.12", "10.0.2.13"), ("10.0.1.14",)):
+        named = msgspec.structs.replace(own, names=(Name(name, addresses),))
+        await fabric.apply(Network(vpcs=(named, other)))
+        # As the VPC was when its resolver began to listen.
+        assert resolver.known(own, name) == addresses
+        assert resolver.known(other, name) == [API_ADDRESS]
+        assert resolver.known(own, "oidc.eks.us-east-1.longshore.internal") == [API_ADDRESS]
 
 
 async def test_names_of_the_outside_world_are_asked_of_the_hosts_resolvers(inside: Path) -> None:

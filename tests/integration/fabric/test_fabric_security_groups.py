@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import subprocess
 import time
 
@@ -15,7 +16,9 @@ from integration.fabric.fabric_traffic import (
     reaches,
 )
 
+from longshore.controllers.eks_cluster.access import own_address
 from longshore.fabric.kernel import KernelFabric
+from longshore.model.link_local import LINK_RANGE
 from longshore.model.network import Rule
 
 
@@ -132,3 +135,20 @@ async def test_eni_that_sends_from_an_address_not_its_own_is_not_heard(
                 spoofing.connect((server.address, 8080))
         assert reaches(here, server.address, 8080)
         assert peers == [client.address]
+
+
+async def test_group_may_let_in_this_machines_own_loops_and_nobody_else_on_it(
+    fabric: KernelFabric, builder: Builder
+) -> None:
+    server = builder.eni(12, "sg-server", public=True)
+    other = builder.eni(13, "sg-server", public=True)
+    network = builder.network([server, other], {"sg-server": (tcp(443, cidr=LINK_RANGE),)})
+    await fabric.apply(network)
+    inside, neighbour = await fabric.attach(server), await fabric.attach(other)
+    with echo_server(inside, "0.0.0.0", 443):
+        assert is_refused(None, server.public_address, 443)
+        assert is_refused(neighbour, server.public_address, 443)
+        with socket.create_connection(
+            (server.public_address, 443), 3, source_address=(own_address(), 0)
+        ) as client:
+            assert echoes(client)

@@ -16,10 +16,13 @@ from longshore.base.installation import Installation
 from longshore.model.ec2 import (
     ADDRESS_CLAIM,
     NETWORK_INTERFACE,
+    PRIVATE_NAME,
     SECURITY_GROUP,
     SUBNET,
+    PrivateName,
     SecurityGroup,
     SecurityGroupRule,
+    private_name,
 )
 from longshore.model.errors import AwsError
 from longshore.store.interface import Transaction
@@ -67,6 +70,43 @@ async def test_default_vpc_is_made_once() -> None:
 
 def put_group(group: SecurityGroup, tx: Transaction) -> None:
     tx.create(SECURITY_GROUP, *PLACE, group.id, group)
+
+
+async def test_names_of_a_vpc_are_its_own_before_those_of_every_vpc() -> None:
+    store, ids = MemoryStore(), SeededIds(1)
+
+    def make(tx: Transaction) -> list[str]:
+        vpcs = []
+        for cidr in ("10.1.0.0/16", "10.2.0.0/16"):
+            vpc = create_vpc(tx, ids, ACCOUNT, REGION, cidr)
+            subnet = create_subnet(tx, ids, ACCOUNT, REGION, vpc.id, cidr, "us-east-1a")
+            create_network_interface(
+                tx,
+                ids,
+                0.0,
+                account=ACCOUNT,
+                region=REGION,
+                subnet_id=subnet.id,
+                host="h",
+                installation=INSTALLATION,
+            )
+            vpcs.append(vpc.id)
+        for vpc_id, name, address in (
+            ("", "api.example", "198.18.5.2"),
+            ("", "www.example", "198.18.5.3"),
+            (vpcs[0], "api.example", "10.1.0.9"),
+        ):
+            value = PrivateName(vpc_id=vpc_id, name=name, addresses=(address,), owner_arn="arn:a")
+            tx.create(PRIVATE_NAME, "999999999999", REGION, private_name(vpc_id, name), value)
+        return vpcs
+
+    first, second = await store.transact(make)
+    found = {vpc.id: vpc for vpc in host_network(store.reader, "h", 1).vpcs}
+    names = {vpc_id: {n.name: n.addresses for n in vpc.names} for vpc_id, vpc in found.items()}
+    assert names == {
+        first: {"api.example": ("10.1.0.9",), "www.example": ("198.18.5.3",)},
+        second: {"api.example": ("198.18.5.2",), "www.example": ("198.18.5.3",)},
+    }
 
 
 async def test_host_has_its_enis_their_groups_and_the_members_of_groups_referred_to() -> None:

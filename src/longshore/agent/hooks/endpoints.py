@@ -1,6 +1,10 @@
-"""Tells containers where the metadata and credentials endpoints, and Longshore itself, answer."""
+"""Tells containers where the metadata and credentials endpoints, and Longshore itself, answer.
+
+An EC2 instance is told nothing: it has the instance metadata service (`agent.imds`).
+"""
 
 from longshore.agent.hooks.interface import Work
+from longshore.agent.hooks.network import interface_of
 from longshore.model.link_local import API_ADDRESS, CREDENTIALS_ADDRESS
 from longshore.nodeapi import acs
 
@@ -10,11 +14,19 @@ class Endpoints:
 
     async def set_up(self, work: Work) -> None:
         """See `interface.Hook`."""
+        if is_instance(work):
+            return
         for container in work.task.containers:
             work.add_environment(container.name, _environment(work, container))
 
     async def tear_down(self, work: Work) -> None:
         """See `interface.Hook`."""
+
+
+def is_instance(work: Work) -> bool:
+    """Whether the task is an EC2 instance (docs/decisions/0106)."""
+    interface = interface_of(work)
+    return interface is not None and work.host.instances.of(interface.ec2_id) is not None
 
 
 def endpoint_id(work: Work, container: acs.Container) -> str:

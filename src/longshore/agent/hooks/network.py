@@ -1,4 +1,4 @@
-"""Gives the task its network: an ENI, a place on the bridge, loopback only, or the host's own."""
+"""Gives the task its network: ENIs, a place on the bridge, loopback only, or the host's own."""
 
 import asyncio
 from collections.abc import Iterator
@@ -40,7 +40,8 @@ class NetworkPlace:
         if work.host.fabric is None:
             return
         if work.network_mode == "awsvpc":
-            for interface in work.task.elastic_network_interfaces:
+            # Further ENIs end with the namespace, or are in another one: of the task's successor.
+            for interface in work.task.elastic_network_interfaces[:1]:
                 await work.host.fabric.detach(interface.ec2_id)
         elif work.network_mode != "host":
             for record in work.record.containers.values():
@@ -48,7 +49,7 @@ class NetworkPlace:
 
 
 def interface_of(work: Work) -> acs.ElasticNetworkInterface | None:
-    """The ENI that the task's payload names."""
+    """The ENI that is the task's own: the first that its payload names."""
     found = work.task.elastic_network_interfaces
     return found[0] if found and work.network_mode == "awsvpc" else None
 
@@ -68,7 +69,12 @@ async def _attach(work: Work) -> Path:
         raise HookFailure("ResourceInitializationError: the task has no elastic network interface")
     try:
         async with asyncio.timeout(ENI_SECONDS):
-            return await fabric.attach(await _announced(work, named.ec2_id))
+            first = await _announced(work, named.ec2_id)
+            path = await fabric.attach(first)
+            for number, other in enumerate(work.task.elastic_network_interfaces[1:], 1):
+                named = other
+                await fabric.attach_further(await _announced(work, other.ec2_id), first, number)
+            return path
     except TimeoutError:
         raise HookFailure(
             f"ResourceInitializationError: {named.ec2_id} was not attached in time"

@@ -27,7 +27,7 @@ class Sandbox:
                 namespace=work.namespace,
                 limits=Limits(
                     cpu_quota=task.cpu,
-                    cpu_shares=int(task.cpu * 1024),
+                    cpu_shares=int(task.cpu * 1024) or sum(each.cpu for each in task.containers),
                     memory=task.memory * MIB,
                     pids=most_processes(int(PID_MAX.read_text())),
                 ),
