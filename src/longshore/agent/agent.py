@@ -5,6 +5,7 @@ import asyncio
 from longshore.agent.endpoints import run_endpoints
 from longshore.agent.engine import Engine
 from longshore.agent.host import Host
+from longshore.agent.imds import run_imds
 from longshore.agent.logs.shipping import Shipping
 from longshore.agent.network import NetworkApplier
 from longshore.agent.outbox import Outbox
@@ -13,7 +14,7 @@ from longshore.agent.registration import load_identity, register
 from longshore.agent.reports import Reports
 from longshore.agent.session import Session
 from longshore.agent.telemetry import publish_telemetry
-from longshore.fabric.resolver import Resolver, run_resolvers
+from longshore.fabric.resolver import Resolver, names_of, run_resolvers
 
 
 async def run_agent(host: Host) -> None:
@@ -31,8 +32,9 @@ async def run_agent(host: Host) -> None:
         group.create_task(engine.run(), name="engine")
         group.create_task(shipping.run(), name="log shipping")
         group.create_task(run_endpoints(host, engine), name="endpoints")
+        group.create_task(run_imds(host), name="IMDS")
         if host.fabric is not None:
-            resolver = Resolver(host.installation)
+            resolver = Resolver(host.installation, names_of(host.fabric))
             group.create_task(run_resolvers(host.fabric, resolver), name="resolvers")
         group.create_task(_send_reports(host, outbox), name="reports")
         group.create_task(_speak(host, engine), name="session")

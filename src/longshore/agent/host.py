@@ -4,8 +4,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from longshore.agent.instances import Instances
 from longshore.agent.ports import HostPorts
 from longshore.awsapi.client import Client
 from longshore.awsapi.signing import Keys
@@ -44,6 +46,11 @@ class Host:
     def home(self) -> Path:
         """The agent's own files."""
         return self.installation.data_dir / "agent"
+
+    @cached_property
+    def instances(self) -> Instances:
+        """The EC2 instances here, as they are known from the disk or the control plane."""
+        return Instances(self.home / "instances.json")
 
     def task_directory(self, task_id: str) -> Path:
         """Files that live as long as the task: volumes, resolv.conf and the like."""

@@ -17,7 +17,7 @@ from longshore.agent.websocket import connect
 from longshore.base.logs import logger
 from longshore.model.errors import AwsError
 from longshore.nodeapi import acs, frames
-from longshore.nodeapi.own import NetworkMessage
+from longshore.nodeapi.own import InstancesMessage, NetworkMessage
 
 SILENCE_SECONDS = 60.0
 """The control plane sends a heartbeat at least twice as often."""
@@ -101,6 +101,8 @@ class Session:
                 await send(acs.HeartbeatAckRequest(message_id=message.message_id))
             case NetworkMessage():
                 self._network.offer(message)
+            case InstancesMessage():
+                self._host.instances.take(message.instances)
             case acs.PayloadMessage():
                 await self._take(message, send)
             case acs.TaskManifestMessage():

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from longshore.nodeapi.frames import by_name
-from longshore.nodeapi.own import NetworkAckRequest, NetworkMessage
+from longshore.nodeapi.own import InstancesMessage, NetworkAckRequest, NetworkMessage
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -333,6 +333,7 @@ TO_AGENT = by_name(
     CloseMessage,
     ErrorMessage,
     NetworkMessage,
+    InstancesMessage,
 )
 FROM_AGENT = by_name(
     AckRequest,

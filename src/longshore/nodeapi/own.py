@@ -5,6 +5,10 @@
 `PayloadMessage` whose tasks need it. The agent answers with `NetworkAckRequest` when the kernel has
 it. An ENI reaches the agent in `NetworkMessage.network.interfaces` and, by id, in the task's
 `elasticNetworkInterfaces[].ec2Id`.
+
+`InstancesMessage` is as complete: what the metadata of every EC2 instance on the host say, its
+role's credentials among it. It precedes the `PayloadMessage` of a task that is one of them
+(docs/decisions/0106). Addresses and security groups' ids are the `NetworkMessage`'s.
 """
 
 import msgspec
@@ -27,3 +31,73 @@ class NetworkAckRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     message_id: str
     revision: int
     error: str = ""
+
+
+class Own(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What the parts of `InstancesMessage` have in common; times are text as RFC 3339 has it."""
+
+
+class InstanceRole(Own, frozen=True, kw_only=True):
+    """The role of an instance profile. `code` is `Success`, or why there are no credentials."""
+
+    name: str
+    code: str = "Success"
+    message: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
+    expiration: str = ""
+
+
+class InstanceProfile(Own, frozen=True, kw_only=True):
+    """An instance's profile; `code` and `message` are those of `iam/info`. `updated` is when role
+    and credentials were looked up."""
+
+    arn: str
+    id: str
+    code: str = "Success"
+    message: str = ""
+    updated: str = ""
+    role: InstanceRole | None = None
+
+
+class HostInstance(Own, frozen=True, kw_only=True):
+    """An EC2 instance on this host, and what its metadata say besides its interface's network."""
+
+    interface_id: str
+    instance_id: str
+    image_id: str
+    instance_type: str
+    account: str
+    region: str
+    zone: str
+    zone_id: str
+    reservation_id: str
+    launch_index: int = 0
+    launched_at: str
+    spot: bool = False
+    private_dns_name: str
+    public_dns_name: str = ""
+    """Empty without a public address, or where the VPC has no DNS host names."""
+    subnet_cidr: str
+    vpc_cidrs: tuple[str, ...]
+    security_groups: tuple[str, ...] = ()
+    """Names."""
+    key_name: str = ""
+    public_key: str = ""
+    """In OpenSSH's form."""
+    user_data: str = ""
+    """Base64."""
+    endpoint: bool = True
+    tokens_required: bool = True
+    hop_limit: int = 2
+    tags: tuple[tuple[str, str], ...] | None = None
+    """None where metadata are not to show them."""
+    profile: InstanceProfile | None = None
+
+
+class InstancesMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Control plane to agent: all EC2 instances whose interface is on the host."""
+
+    message_id: str
+    instances: tuple[HostInstance, ...]

@@ -150,7 +150,7 @@ class Answers:
 
     def _surroundings(self, record: TaskRecord) -> Surroundings:
         fabric = self._host.fabric
-        named = {each.ec2_id for each in record.task.elastic_network_interfaces}
+        named = {each.ec2_id for each in record.task.elastic_network_interfaces[:1]}
         interfaces = fabric.network.interfaces if fabric is not None else ()
         own = next((each for each in interfaces if each.id in named), None)
         on_bridge = record.task.network_mode in {"", "bridge"}

@@ -1,14 +1,22 @@
-"""Where the endpoints listen: every VPC router's namespace, and the host's loopback."""
+"""Where the endpoints and IMDS listen: every VPC router's namespace, and the host's loopback."""
 
 import asyncio
 import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from longshore.agent.endpoints.answers import Answers
 from longshore.agent.endpoints.callers import Caller
-from longshore.agent.endpoints.http import LONGEST_HEAD, Door, Request, Response
+from longshore.agent.endpoints.http import (
+    LONGEST_HEAD,
+    Door,
+    Refusal,
+    Request,
+    Response,
+    json_refusal,
+)
 from longshore.agent.engine import Engine
 from longshore.agent.host import Host
 from longshore.base.files import replace_file
@@ -25,6 +33,16 @@ LOCAL_PORTS = range(61000, 65536)
 AGAIN_SECONDS = 1.0
 
 Open = Callable[[], socket.socket]
+
+
+class Site(NamedTuple):
+    """What answers at an address of every VPC, and how it refuses what is no request."""
+
+    address: str
+    answer: Callable[[Caller, Request], Awaitable[Response | None]]
+    refusal: Refusal = json_refusal
+
+
 log = logger(__name__)
 
 
@@ -74,17 +92,18 @@ def _open_local(port: int) -> socket.socket:
 async def run_endpoints(host: Host, engine: Engine) -> None:
     """Serve every task of this host until cancelled, VPCs as they come and go."""
     answers = Answers(host, engine)
+    site = Site(CREDENTIALS_ADDRESS, answers.answer)
     async with asyncio.TaskGroup() as group:
         if host.local_port:
             group.create_task(
-                _serve(host, answers, "", lambda: _open_local(host.local_port)), name="loopback"
+                _serve(host, site, "", lambda: _open_local(host.local_port)), name="loopback"
             )
         if host.fabric is not None:
-            group.create_task(_follow(host, host.fabric, answers), name="VPCs")
+            group.create_task(serve_vpcs(host, host.fabric, site), name="VPCs")
 
 
-async def _follow(host: Host, fabric: Fabric, answers: Answers) -> None:
-    """Listen in the router of each VPC that the fabric has now."""
+async def serve_vpcs(host: Host, fabric: Fabric, site: Site) -> None:
+    """Listen in the router of each VPC that the fabric has now, until cancelled."""
     serving: dict[tuple[str, int], asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as group:
         while True:
@@ -96,22 +115,23 @@ async def _follow(host: Host, fabric: Fabric, answers: Answers) -> None:
                 serving.pop(key).cancel()
             for key, router in wanted.items():
                 if key not in serving:
-                    serving[key] = group.create_task(_serve(host, answers, key[0], _opener(router)))
+                    opener = _opener(router, site.address)
+                    serving[key] = group.create_task(_serve(host, site, key[0], opener))
             await fabric.changed()
 
 
-def _opener(router: Path) -> Open:
-    return lambda: listen_in(router, CREDENTIALS_ADDRESS, PORT)
+def _opener(router: Path, address: str) -> Open:
+    return lambda: listen_in(router, address, PORT)
 
 
-async def _serve(host: Host, answers: Answers, vpc_id: str, open_socket: Open) -> None:
+async def _serve(host: Host, site: Site, vpc_id: str, open_socket: Open) -> None:
     """Answer at one listener until cancelled."""
 
-    async def answer(peer: str, request: Request) -> Response:
-        return await answers.answer(Caller(peer, vpc_id), request)
+    async def answer(peer: str, request: Request) -> Response | None:
+        return await site.answer(Caller(peer, vpc_id), request)
 
     opened = await _opened(host, vpc_id, open_socket)
-    door = Door(answer)
+    door = Door(answer, site.refusal)
     async with asyncio.TaskGroup() as group:
 
         def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

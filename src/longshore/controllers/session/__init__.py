@@ -1,8 +1,9 @@
 """Sessions with agents: one ACS websocket a container instance, and its TCS channel.
 
-Enters: tasks placed on the instance, the host's network, agents' acknowledgements and health.
-Leaves: payloads with credentials, network messages, manifests; `Connection`, and the containers'
-health. `AgentSessions` is what `main` runs and hands to the gateway:
+Enters: tasks placed on the instance, the host's network and EC2 instances, agents' acknowledgements
+and health. Leaves: payloads with credentials, network messages, what EC2 instances' metadata say
+(`instances`), manifests; `Connection`, and the containers' health. `AgentSessions` is what `main`
+runs and hands to the gateway:
 
     sessions = AgentSessions(surroundings, identity)
     gateway routes: {"/ws": sessions.acs, "/tcs": sessions.tcs}

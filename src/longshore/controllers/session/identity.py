@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from msgspec import structs
+
 from longshore.base.clock import Clock
 from longshore.model.ecs import Task
+from longshore.model.iam import Role
 from longshore.model.principal import Credential, Principal
 from longshore.nodeapi import acs
+from longshore.nodeapi.own import InstanceRole
 from longshore.store.interface import Reader
 
 CREDENTIAL_SECONDS = 6 * 3600.0
@@ -55,14 +59,39 @@ class Credentials:
         if not role:
             return None
         arn = role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
-        now = self._clock.now()
-        issued = self._identity.issue(reader, arn, task.id, CREDENTIAL_SECONDS, now)
-        expires = issued.expires if issued.expires is not None else now + CREDENTIAL_SECONDS
+        issued = self._issue(reader, arn, task.id)
         return acs.RoleCredentials(
             credentials_id=credentials_id,
             role_arn=arn,
             access_key_id=issued.access_key_id,
             secret_access_key=issued.secret_access_key,
             session_token=issued.session_token,
-            expiration=datetime.fromtimestamp(int(expires), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            expiration=_expiration(issued),
         )
+
+    def of_session(self, reader: Reader, session_name: str, role: Role) -> InstanceRole:
+        """Fresh credentials of an instance, as its metadata have them. Raises `AwsError`."""
+        issued = self._issue(reader, role.arn, session_name)
+        return InstanceRole(
+            name=role.name,
+            access_key_id=issued.access_key_id,
+            secret_access_key=issued.secret_access_key,
+            session_token=issued.session_token,
+            expiration=_expiration(issued),
+        )
+
+    def _issue(self, reader: Reader, role_arn: str, session_name: str) -> Credential:
+        now = self._clock.now()
+        issued = self._identity.issue(reader, role_arn, session_name, CREDENTIAL_SECONDS, now)
+        if issued.expires is None:
+            return structs.replace(issued, expires=now + CREDENTIAL_SECONDS)
+        return issued
+
+
+def _expiration(issued: Credential) -> str:
+    return rfc_3339(issued.expires or 0)
+
+
+def rfc_3339(moment: float) -> str:
+    """Epoch seconds as `2026-01-31T12:00:00Z`."""
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from longshore.controllers.session.docker import docker_config
+from longshore.model.ec2 import NetworkInterface
 from longshore.model.ecs import ContainerStatus, Placement, Task, TaskDefinition
 from longshore.nodeapi import acs
 from longshore.scheduler.demand import LEAST_MEMORY
 from longshore.vpc.zones import private_dns_name, private_domain
 
 ECR_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A further ENI of a task, and the range of its subnet."""
+
+    interface: NetworkInterface
+    subnet_cidr: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +33,7 @@ class Surrounding:
     subnet_cidr: str = ""
     resolver: str = ""
     endpoint: str = ""
+    beside: tuple[Beside, ...] = ()
 
 
 def task_message(
@@ -78,10 +88,11 @@ def stop_message(task: Task) -> acs.Task:
 
 
 def _interfaces(task: Task, around: Surrounding) -> tuple[acs.ElasticNetworkInterface, ...]:
+    """The task's own first."""
     place = task.placement
     if place is None or not place.eni_id:
         return ()
-    return (_interface(place, around),)
+    return (_interface(place, around), *map(_further, around.beside))
 
 
 def _interface(place: Placement, around: Surrounding) -> acs.ElasticNetworkInterface:
@@ -96,6 +107,17 @@ def _interface(place: Placement, around: Surrounding) -> acs.ElasticNetworkInter
         domain_name_servers=(around.resolver,) if around.resolver else (),
         domain_name=(private_domain(around.region),),
         private_dns_name=private_dns_name(place.private_address, around.region),
+    )
+
+
+def _further(beside: Beside) -> acs.ElasticNetworkInterface:
+    """What is no attachment of the task's, and gives it neither resolver nor name."""
+    subnet = ipaddress.IPv4Network(beside.subnet_cidr)
+    return acs.ElasticNetworkInterface(
+        ec2_id=beside.interface.id,
+        mac_address=beside.interface.mac,
+        ipv4_addresses=(acs.Ipv4Address(private_address=beside.interface.private_address),),
+        subnet_gateway_ipv4_address=f"{subnet[1]}/{subnet.prefixlen}",
     )
 
 

@@ -5,7 +5,7 @@ session, so a lost websocket costs nothing but telling it all again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -14,8 +14,9 @@ from longshore.base.clock import Clock
 from longshore.base.ids import Ids
 from longshore.base.logs import logger
 from longshore.controllers.session.identity import Credentials
-from longshore.controllers.session.payload import Surrounding, stop_message, task_message
-from longshore.model.ec2 import SUBNET, VPC
+from longshore.controllers.session.instances import HostInstances
+from longshore.controllers.session.payload import Beside, Surrounding, stop_message, task_message
+from longshore.model.ec2 import NETWORK_INTERFACE, SUBNET, VPC
 from longshore.model.ecs import (
     TASK,
     TASK_DEFINITION,
@@ -28,10 +29,11 @@ from longshore.model.errors import AwsError
 from longshore.model.network import Network
 from longshore.nodeapi import acs
 from longshore.nodeapi.frames import encode
-from longshore.nodeapi.own import NetworkAckRequest, NetworkMessage
+from longshore.nodeapi.own import InstancesMessage, NetworkAckRequest, NetworkMessage
 from longshore.scheduler.view import reservation_of
 from longshore.store.interface import Key, Reader, Record, Store, Transaction
 from longshore.vpc import host_network
+from longshore.vpc.lookup import require
 from longshore.vpc.projection import resolver_address
 
 REDELIVER_SECONDS = 30.0
@@ -94,6 +96,8 @@ class AgentSession:
         self._dirty: set[Key] = set()
         self._network_dirty = bool(instance.host)
         self._network: Network | None = None
+        self._instances_dirty = bool(instance.host)
+        self._instances = HostInstances(instance.host, tools.credentials, tools.clock)
         self._told: dict[str, Told] = {}
         self._sequence = 0
         self._credentials_at: dict[str, float] = {}
@@ -109,15 +113,23 @@ class AgentSession:
             self._network_dirty = True
             self.changed.set()
 
+    def mark_instances(self) -> None:
+        """What the host's EC2 instances say of themselves may have changed."""
+        if self.instance.host:
+            self._instances_dirty = True
+            self.changed.set()
+
     def mark_everything(self) -> None:
         """Changes may have been missed."""
         for key in self._keys():
             self.mark(key)
         self.mark_network()
+        self.mark_instances()
 
     async def run(self, *, send_credentials: bool) -> None:
         """Tell the agent everything, then what changes, until cancelled."""
         await self._send_network()
+        await self._send_instances()
         await self._send_manifest()
         for key in self._keys():
             self.mark(key)
@@ -133,6 +145,8 @@ class AgentSession:
             self.changed.clear()
             if self._network_dirty:
                 await self._send_network()
+            if self._instances_dirty:
+                await self._send_instances()
             keys, self._dirty = self._dirty, set()
             for key in keys:
                 await self._tell(key)
@@ -142,6 +156,7 @@ class AgentSession:
             await self._tools.clock.sleep(HEARTBEAT_SECONDS)
             await self._send(acs.HeartbeatMessage(message_id=self._tools.ids.uuid()))
             self._redeliver()
+            self.mark_instances()
             await self._renew_credentials(everything=False)
 
     def _keys(self) -> list[Key]:
@@ -173,12 +188,25 @@ class AgentSession:
         numbered = msgspec.structs.replace(network, revision=store.revision)
         await self._send(NetworkMessage(message_id=self._tools.ids.uuid(), network=numbered))
 
+    async def _send_instances(self) -> None:
+        """The host's EC2 instances, if that differs from what was sent last."""
+        if not self.instance.host:
+            return
+        self._instances_dirty = False
+        instances = self._instances.news(self._reader)
+        if instances is not None:
+            message_id = self._tools.ids.uuid()
+            await self._send(InstancesMessage(message_id=message_id, instances=instances))
+
     async def _ensure_interface(self, task: Task) -> None:
         """The ENI before the task: the sandbox takes its addresses when it starts."""
         eni = task.placement.eni_id if task.placement is not None else ""
         network = self._network or Network()
         if eni and all(each.id != eni for each in network.interfaces):
             await self._send_network()
+        # An instance asks for its user data as soon as it runs.
+        if task.interface is not None and not self._instances.knows(eni):
+            await self._send_instances()
 
     async def _send_manifest(self) -> None:
         tasks = [task for _, task in self._tasks(self._keys()) if task.last_status not in ENDED]
@@ -263,19 +291,28 @@ class AgentSession:
 
     def _around(self, key: Key, task: Task) -> Surrounding:
         place, reader = task.placement, self._reader
+        owner = (place.account if place is not None else "") or key.account
         subnet = (
-            reader.get(SUBNET, key.account, key.region, place.subnet_id)
+            reader.get(SUBNET, owner, key.region, place.subnet_id)
             if place is not None and place.subnet_id
             else None
         )
-        vpc = reader.get(VPC, key.account, key.region, subnet.value.vpc_id) if subnet else None
+        vpc = reader.get(VPC, owner, key.region, subnet.value.vpc_id) if subnet else None
         return Surrounding(
             account=key.account,
             region=key.region,
             subnet_cidr=subnet.value.cidr if subnet is not None else "",
             resolver=resolver_address(vpc.value) if vpc is not None else "",
             endpoint=self._tools.endpoint,
+            beside=tuple(self._beside(key.region, task)),
         )
+
+    def _beside(self, region: str, task: Task) -> Iterator[Beside]:
+        """The ENIs that the task has beside its own."""
+        for each in task.network.beside if task.network is not None else ():
+            eni = require(self._reader, NETWORK_INTERFACE, each.account, region, each.id)
+            subnet = require(self._reader, SUBNET, each.account, region, eni.subnet_id)
+            yield Beside(eni, subnet.cidr)
 
     async def _fail(self, key: Key, error: AwsError) -> None:
         """End a task that the agent cannot be told of: without its roles it cannot run."""

@@ -13,6 +13,7 @@ from longshore.base.logs import logger
 from longshore.controllers.interface import Surroundings
 from longshore.controllers.session.health import record_health
 from longshore.controllers.session.identity import Credentials, Identity, Polled
+from longshore.controllers.session.instances import OWN_KINDS, concerns_instances
 from longshore.controllers.session.session import HEARTBEAT_SECONDS, AgentSession, Tools
 from longshore.model.ecs import CONNECTION, CONTAINER_INSTANCE, TASK, Connection, ContainerInstance
 from longshore.model.errors import AwsError
@@ -29,6 +30,7 @@ RETURN_SECONDS = 15.0
 come back within a few seconds, and what is placed on their hosts meanwhile waits for them."""
 CALLER = "longshore.caller"
 """Where the gateway puts the authenticated `Principal`."""
+_NETWORK_NAMES = frozenset(kind.name for kind in NETWORK_KINDS)
 log = logger("controllers/session")
 
 
@@ -63,7 +65,7 @@ class AgentSessions:
 
     async def _tell_changes(self) -> None:
         while True:
-            changes = self._store.watch([TASK, CONTAINER_INSTANCE, *NETWORK_KINDS])
+            changes = self._store.watch([TASK, CONTAINER_INSTANCE, *NETWORK_KINDS, *OWN_KINDS])
             for session, _ in self._sessions.values():
                 session.mark_everything()
             try:
@@ -92,14 +94,22 @@ class AgentSessions:
 
     def _dispatch(self, change: Change) -> None:
         if change.key.kind != TASK.name:
-            for session, _ in self._sessions.values():
-                session.mark_network()
+            self._mark(change)
             return
         record: Any = change.after or change.before
         if record is not None and record.value.placement is not None:
             found = self._sessions.get(record.value.placement.instance_arn)
             if found is not None:
                 found[0].mark(change.key)
+
+    def _mark(self, change: Change) -> None:
+        """What is not of one task may concern every host."""
+        network, instances = change.key.kind in _NETWORK_NAMES, concerns_instances(change)
+        for session, _ in self._sessions.values():
+            if network:
+                session.mark_network()
+            if instances:
+                session.mark_instances()
 
     async def acs(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application of `/ws`."""

@@ -21,9 +21,15 @@ from longshore.agent.endpoints.http import (
 from longshore.testing.wait import eventually
 
 
-async def echo(peer: str, request: Request) -> Response:
+async def echo(peer: str, request: Request) -> Response | None:
     if request.path == "/broken":
         raise RuntimeError("broken")
+    if request.path == "/nobody":
+        return None
+    if request.path == "/text":
+        return Response(200, b"x", content_type="text/plain", headers=(("server", "y"),), hops=7)
+    if request.path == "/headers":
+        return json_response(dict(request.headers))
     return json_response({"peer": peer, "path": request.path, "body": request.body.decode()})
 
 
@@ -99,6 +105,21 @@ async def test_a_head_that_is_too_long_is_refused(port: int) -> None:
 )
 async def test_what_is_no_http_is_refused(port: int, head: bytes) -> None:
     assert (await ask(port, head)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_headers_are_known_in_lower_case_and_twice_given_ones_joined(port: int) -> None:
+    answer = await ask(port, b"GET /headers HTTP/1.1\r\nA-b: 1\r\na-B:  2 \r\nC:\r\n\r\n")
+    assert answer.endswith(b'{"a-b":"1,2","c":""}')
+
+
+async def test_an_answer_has_the_type_and_the_headers_that_it_says(port: int) -> None:
+    answer = await ask(port, b"GET /text HTTP/1.1\r\n\r\n")
+    assert b"\r\ncontent-type: text/plain\r\n" in answer
+    assert b"\r\nserver: y\r\n" in answer
+
+
+async def test_who_is_to_be_told_nothing_is_let_go_without_an_answer(port: int) -> None:
+    assert await ask(port, b"GET /nobody HTTP/1.1\r\n\r\n") == b""
 
 
 async def test_an_answer_that_fails_is_told_as_such_and_the_next_one_comes(port: int) -> None:
