@@ -1,18 +1,21 @@
-"""`python -m longshore.images.program LAYOUT PROGRAM NAME`: an image of one static program.
+"""`python -m longshore.images.program LAYOUT`: an image of the `Contents` (JSON) on standard input.
 
-A process of its own, since an image is made in memory, several times the program's size.
+A process of its own, since an image is made in memory, several times its size.
 """
 
 import sys
 from pathlib import Path
 
+import msgspec
+
+from longshore.images.contents import Contents
 from longshore.images.layout import make_image
 
 
 def main() -> None:
-    """Write the image's layout; `/NAME` is the program and the entry point."""
-    layout, program, name = sys.argv[1:]
-    make_image(Path(layout), {name: Path(program)}, {"Entrypoint": [f"/{name}"]})
+    """Write the image's layout."""
+    contents = msgspec.json.decode(sys.stdin.buffer.read(), type=Contents)
+    make_image(Path(sys.argv[1]), contents.entries(), contents.config)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from longshore.model.ecs import Document, Task
+from longshore.model.eks import SYSTEM_ACCOUNT
 
 FARGATE_CPU_OVERCOMMIT = 4
-"""A vCPU of a host carries this many vCPUs of Fargate tasks; memory is never promised twice."""
+"""A vCPU of a host carries this many vCPUs of Fargate tasks and of EC2 instances; memory is never
+promised twice."""
 QUANTITY = re.compile(r"(?P<number>\d{1,12}(\.\d{1,6})?|\.\d{1,6})\s*(?P<unit>[a-z]*)", re.ASCII)
 QUANTITIES = 256
 """Quantities that are kept with what they are: most definitions have one of a few."""
@@ -35,9 +37,9 @@ class Demand:
 
 
 def demand_of(task: Task, attributes: Iterable[str] = (), zone: str = "") -> Demand:
-    """A task's demand; Fargate's CPU is weighed by `FARGATE_CPU_OVERCOMMIT`."""
+    """A task's demand."""
     return Demand(
-        cpu=weighed_cpu(task.cpu, task.launch_type),
+        cpu=weighed_cpu(task),
         memory=task.memory,
         tcp_ports=task.tcp_ports,
         udp_ports=task.udp_ports,
@@ -48,9 +50,13 @@ def demand_of(task: Task, attributes: Iterable[str] = (), zone: str = "") -> Dem
     )
 
 
-def weighed_cpu(cpu: int, launch_type: str) -> int:
-    """What a task's CPU takes from an instance."""
-    return -(-cpu // FARGATE_CPU_OVERCOMMIT) if launch_type == "FARGATE" else cpu
+def weighed_cpu(task: Task) -> int:
+    """What a task's CPU takes from a host: that of Fargate's tasks and of EC2 instances is weighed
+    by `FARGATE_CPU_OVERCOMMIT`, control planes are promised none."""
+    if task.interface is None and f":{SYSTEM_ACCOUNT}:" in task.arn:
+        return 0
+    weighed = task.launch_type == "FARGATE" or task.interface is not None
+    return -(-task.cpu // FARGATE_CPU_OVERCOMMIT) if weighed else task.cpu
 
 
 def overridden(document: Document, overrides: Document) -> Document:

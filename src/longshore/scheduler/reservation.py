@@ -13,7 +13,7 @@ def claim(tx: Transaction, instance_arn: str, task: Task, account: str, region: 
         account=account,
         region=region,
         name=task.name,
-        cpu=weighed_cpu(task.cpu, task.launch_type),
+        cpu=weighed_cpu(task),
         memory=task.memory,
         tcp_ports=task.tcp_ports,
         udp_ports=task.udp_ports,

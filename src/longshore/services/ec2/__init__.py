@@ -1,7 +1,8 @@
-"""Amazon EC2's networking: VPCs and all in them, and what may be asked of regions and types.
+"""Amazon EC2: VPCs and all in them, instances, and what they are launched from.
 
-Enters: requests of the ec2 protocol. Leaves: records of `model.ec2` in the transaction; the
-bookkeeping shared with controllers (addresses, ENIs, default VPC) is `longshore.vpc`'s.
+Enters: requests of the ec2 protocol. Leaves: records of `model.ec2` and `model.instances` in the
+transaction; the bookkeeping shared with controllers (addresses, ENIs, default VPC) is
+`longshore.vpc`'s, that of launching and ending `longshore.instances`'.
 One module a noun; `operations.py` lists what is built, `authorization.py` what IAM is asked.
 """
 

@@ -7,6 +7,7 @@ import msgspec
 from longshore.model.ec2 import ADDRESS, NETWORK_INTERFACE, Address, NetworkInterface
 from longshore.model.errors import AwsError, not_implemented
 from longshore.services.ec2.describing import Item, Listing, describe
+from longshore.services.ec2.instances import find_instance, is_gone, shown_state
 from longshore.services.ec2.tagging import tag_list, tags_at_creation
 from longshore.services.interface import Context, Response
 from longshore.vpc.addresses import claim_public, release_public
@@ -62,6 +63,9 @@ def _item(context: Context, address: Address) -> Item:
             "NetworkInterfaceOwnerId": context.account,
             "PrivateIpAddress": address.private_address,
         }
+        record = context.tx.get(NETWORK_INTERFACE, *_place(context), address.network_interface_id)
+        if record is not None and record.value.instance_id:
+            item["InstanceId"] = record.value.instance_id
     return item
 
 
@@ -136,12 +140,7 @@ def _put(context: Context, address: Address, **changes: str) -> Address:
 def associate_address(context: Context, request: "AssociateAddressRequestTypeDef") -> Response:
     """Give an ENI an elastic address in the place of the public one it has."""
     address = _address(context, request)
-    if request.get("InstanceId"):
-        raise AwsError(
-            "InvalidInstanceID.NotFound",
-            f"The instance ID '{request['InstanceId']}' does not exist",
-        )
-    eni_id = request.get("NetworkInterfaceId", "")
+    eni_id = request.get("NetworkInterfaceId") or _interface_of_instance(context, request)
     if not eni_id:
         raise AwsError(
             "MissingParameter", "Either 'InstanceId' or 'NetworkInterfaceId' must be specified"
@@ -168,6 +167,19 @@ def associate_address(context: Context, request: "AssociateAddressRequestTypeDef
         private_address=private,
     )
     return {"AssociationId": changed.association_id}
+
+
+def _interface_of_instance(context: Context, request: Any) -> str:
+    """The primary interface of the instance that a request names, or empty."""
+    if not request.get("InstanceId"):
+        return ""
+    instance = find_instance(context, request["InstanceId"])
+    if is_gone(context, instance) or shown_state(context, instance) == "pending":
+        raise AwsError(
+            "InvalidInstanceID",
+            f"The instance '{instance.id}' is not in a valid state for this operation.",
+        )
+    return instance.interface_id
 
 
 def _private(request: Any, eni: NetworkInterface) -> str:

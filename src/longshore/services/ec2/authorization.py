@@ -3,7 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from longshore.instances import template_of
 from longshore.model.arn import make_arn
+from longshore.model.errors import AwsError
+from longshore.model.instances import INSTANCE, Instance
+from longshore.services.ec2.launch_authorization import launch_resources, new_resources
 from longshore.services.ec2.tagging import KINDS
 from longshore.services.interface import Context, Resource, ResourcesOf
 
@@ -16,7 +20,9 @@ RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
     "AssociateAddress": (
         ("elastic-ip", "AllocationId"),
         ("network-interface", "NetworkInterfaceId"),
+        ("instance", "InstanceId"),
     ),
+    "AssociateIamInstanceProfile": (("instance", "InstanceId"),),
     "AssociateRouteTable": (("route-table", "RouteTableId"), ("subnet", "SubnetId")),
     "AssociateVpcCidrBlock": (("vpc", "VpcId"),),
     "AttachInternetGateway": (("internet-gateway", "InternetGatewayId"), ("vpc", "VpcId")),
@@ -24,6 +30,7 @@ RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
     "AuthorizeSecurityGroupIngress": (("security-group", "GroupId"),),
     "CreateInternetGateway": (("internet-gateway", NEW),),
     "CreateKeyPair": (("key-pair", NEW),),
+    "CreateLaunchTemplate": (("launch-template", NEW),),
     "CreateNetworkInterface": (
         ("network-interface", NEW),
         ("subnet", "SubnetId"),
@@ -42,23 +49,36 @@ RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
     "DeleteSecurityGroup": (("security-group", "GroupId"),),
     "DeleteSubnet": (("subnet", "SubnetId"),),
     "DeleteVpc": (("vpc", "VpcId"),),
+    "DescribeInstanceAttribute": (("instance", "InstanceId"),),
     "DetachInternetGateway": (("internet-gateway", "InternetGatewayId"), ("vpc", "VpcId")),
+    "GetLaunchTemplateData": (("instance", "InstanceId"),),
     "ImportKeyPair": (("key-pair", NEW),),
+    "ModifyInstanceAttribute": (("instance", "InstanceId"), ("security-group", "Groups")),
+    "ModifyInstanceMetadataOptions": (("instance", "InstanceId"),),
     "ModifyNetworkInterfaceAttribute": (("network-interface", "NetworkInterfaceId"),),
     "ModifySecurityGroupRules": (("security-group", "GroupId"),),
     "ModifySubnetAttribute": (("subnet", "SubnetId"),),
     "ModifyVpcAttribute": (("vpc", "VpcId"),),
+    "MonitorInstances": (("instance", "InstanceIds"),),
+    "RebootInstances": (("instance", "InstanceIds"),),
     "ReleaseAddress": (("elastic-ip", "AllocationId"),),
     "ReplaceRoute": (("route-table", "RouteTableId"),),
     "ReplaceRouteTableAssociation": (("route-table", "RouteTableId"),),
+    "ResetInstanceAttribute": (("instance", "InstanceId"),),
     "RevokeSecurityGroupEgress": (("security-group", "GroupId"),),
     "RevokeSecurityGroupIngress": (("security-group", "GroupId"),),
+    "StartInstances": (("instance", "InstanceIds"),),
+    "StopInstances": (("instance", "InstanceIds"),),
+    "TerminateInstances": (("instance", "InstanceIds"),),
     "UnassignPrivateIpAddresses": (("network-interface", "NetworkInterfaceId"),),
+    "UnmonitorInstances": (("instance", "InstanceIds"),),
     "UpdateSecurityGroupRuleDescriptionsEgress": (("security-group", "GroupId"),),
     "UpdateSecurityGroupRuleDescriptionsIngress": (("security-group", "GroupId"),),
 }
 """By operation: resource types, and the request's member that holds the id (or ids)."""
 
+ALONE: Mapping[str, str] = {"sgr": "security-group-rule", "vol": "volume"}
+"""Resource types, by their ids' prefix, of what lies in another's record."""
 _KINDS = {resource_type: kind for kind, resource_type in KINDS.values()}
 
 
@@ -70,11 +90,31 @@ def _resource(context: Context, resource_type: str, resource_id: str) -> Resourc
     if record is not None:
         conditions |= {f"aws:ResourceTag/{key}": value for key, value in record.value.tags}
         conditions |= {f"ec2:ResourceTag/{key}": value for key, value in record.value.tags}
+        if isinstance(record.value, Instance):
+            conditions |= _instance_conditions(record.value)
         vpc_id = getattr(record.value, "vpc_id", "")
         if vpc_id:
             vpc = make_arn("ec2", context.region, context.account, f"vpc/{vpc_id}")
             conditions["ec2:Vpc"] = vpc
     return Resource(arn=arn, conditions=conditions)
+
+
+def _instance_conditions(instance: Instance) -> dict[str, str | list[str]]:
+    conditions: dict[str, str | list[str]] = {
+        "ec2:AvailabilityZone": instance.zone,
+        "ec2:EbsOptimized": str(instance.ebs_optimized).lower(),
+        "ec2:InstanceID": instance.id,
+        "ec2:InstanceMarketType": "spot" if instance.spot else "on-demand",
+        "ec2:InstanceType": instance.instance_type,
+        "ec2:MetadataHttpEndpoint": instance.metadata.endpoint,
+        "ec2:MetadataHttpPutResponseHopLimit": str(instance.metadata.hop_limit),
+        "ec2:MetadataHttpTokens": instance.metadata.tokens,
+        "ec2:RootDeviceType": "ebs",
+        "ec2:Tenancy": "default",
+    }
+    if instance.profile_arn:
+        conditions["ec2:InstanceProfile"] = instance.profile_arn
+    return conditions
 
 
 def _requested_tags(request: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -102,15 +142,37 @@ def _resources_of(members: Sequence[tuple[str, str]]) -> ResourcesOf:
     return resources
 
 
+def _launch(context: Context, request: Mapping[str, Any]) -> Iterator[Resource]:
+    """RunInstances: what it makes, and what it uses."""
+    yield from new_resources(context, request)
+    for resource_type, resource_id in launch_resources(context, request):
+        yield _resource(context, resource_type, resource_id)
+
+
+def _template(context: Context, request: Mapping[str, Any]) -> Iterator[Resource]:
+    """The launch template that a request names by id or name."""
+    try:
+        template = template_of(context.tx, context.account, context.region, request)
+    except AwsError:
+        return
+    yield _resource(context, "launch-template", template.id)
+
+
+def _associated(context: Context, request: Mapping[str, Any]) -> Iterator[Resource]:
+    """The instance that an association of an instance profile is of."""
+    for record in context.tx.scan(INSTANCE, context.account, context.region):
+        if record.value.profile_association_id == request["AssociationId"]:
+            yield _resource(context, "instance", record.value.id)
+
+
 def _tagged_resources(context: Context, request: Mapping[str, Any]) -> Iterator[Resource]:
     """CreateTags and DeleteTags: each resource by its id's prefix."""
     requested = _requested_tags(request)
     for resource_id in request.get("Resources") or ():
         prefix = resource_id.split("-", 1)[0]
-        if prefix == "sgr":
-            arn = make_arn(
-                "ec2", context.region, context.account, f"security-group-rule/{resource_id}"
-            )
+        if prefix in ALONE:
+            path = f"{ALONE[prefix]}/{resource_id}"
+            arn = make_arn("ec2", context.region, context.account, path)
             yield Resource(arn=arn, conditions=requested)
         elif prefix in KINDS:
             found = _resource(context, KINDS[prefix][1], resource_id)
@@ -122,4 +184,14 @@ def resources() -> Mapping[str, ResourcesOf]:
     table: dict[str, ResourcesOf] = {
         operation: _resources_of(members) for operation, members in RESOURCES.items()
     }
-    return table | {"CreateTags": _tagged_resources, "DeleteTags": _tagged_resources}
+    return table | {
+        "CreateLaunchTemplateVersion": _template,
+        "CreateTags": _tagged_resources,
+        "DeleteLaunchTemplate": _template,
+        "DeleteLaunchTemplateVersions": _template,
+        "DeleteTags": _tagged_resources,
+        "DisassociateIamInstanceProfile": _associated,
+        "ModifyLaunchTemplate": _template,
+        "ReplaceIamInstanceProfileAssociation": _associated,
+        "RunInstances": _launch,
+    }

@@ -30,11 +30,7 @@ def once(context: Context, request: Mapping[str, Any], kind: Kind[T], make: Call
     known = context.tx.get(CLIENT_TOKEN, *place, name)
     if known is not None:
         if known.value.request != digest:
-            raise AwsError(
-                "IdempotentParameterMismatch",
-                "The client token you have provided is associated with a resource that was "
-                "created with different parameters",
-            )
+            raise mismatch()
         found = context.tx.get(kind, *place, known.value.resource_id)
         if found is not None:
             return found.value
@@ -43,3 +39,12 @@ def once(context: Context, request: Mapping[str, Any], kind: Kind[T], make: Call
     value = ClientToken(request=digest, resource_id=resource_id)
     context.tx.put(CLIENT_TOKEN, *place, name, value)
     return made
+
+
+def mismatch() -> AwsError:
+    """The error for a token that has been used for something else."""
+    return AwsError(
+        "IdempotentParameterMismatch",
+        "The client token you have provided is associated with a resource that was created with "
+        "different parameters",
+    )

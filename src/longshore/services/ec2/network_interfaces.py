@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from longshore.instances import instance_type
 from longshore.model.ec2 import (
     NETWORK_INTERFACE,
     SECURITY_GROUP,
@@ -13,12 +14,14 @@ from longshore.model.ec2 import (
     NetworkInterface,
 )
 from longshore.model.errors import AwsError, not_implemented
+from longshore.model.instances import INSTANCE
 from longshore.services.ec2.describing import Item, Listing, describe
 from longshore.services.ec2.idempotency import once
 from longshore.services.ec2.tagging import tag_list, tags_at_creation
 from longshore.services.interface import Context, Response
 from longshore.vpc.elastic import elastic_of
 from longshore.vpc.interfaces import (
+    ADDRESSES_PER_INTERFACE,
     assign_addresses,
     check_groups,
     unassign_addresses,
@@ -140,16 +143,21 @@ def _group_item(context: Context, group_id: str) -> Item:
 
 
 def _attachment_item(eni: NetworkInterface, account: str) -> Item:
-    owner = {"InstanceId": eni.instance_id} if eni.instance_id else {}
+    # The machine of a Fargate pod is nobody's instance.
+    owner = {"InstanceId": eni.instance_id} if _is_of_instance(eni) else {}
     return {
         "AttachmentId": eni.attachment_id,
         "AttachTime": eni.attached_at,
         "DeleteOnTermination": eni.delete_on_termination,
-        "DeviceIndex": 0 if eni.instance_id else 1,
+        "DeviceIndex": 0 if _is_of_instance(eni) else 1,
         "InstanceOwnerId": account,
         "Status": "attached",
         **owner,
     }
+
+
+def _is_of_instance(eni: NetworkInterface) -> bool:
+    return bool(eni.instance_id) and not eni.requester_managed
 
 
 def _association_item(
@@ -269,13 +277,29 @@ def assign_private_ip_addresses(
     new = [address for address in chosen if address not in eni.secondary_addresses]
     reassign = request.get("AllowReassignment", False)
     changed = assign_addresses(
-        context.tx, context.ids, *_place(context), eni, count=count, chosen=new, reassign=reassign
+        context.tx,
+        context.ids,
+        *_place(context),
+        eni,
+        count=count,
+        chosen=new,
+        reassign=reassign,
+        limit=_limit(context, eni),
     )
     given = chosen or changed.secondary_addresses[len(eni.secondary_addresses) :]
     return {
         "NetworkInterfaceId": eni.id,
         "AssignedPrivateIpAddresses": [{"PrivateIpAddress": address} for address in given],
     }
+
+
+def _limit(context: Context, eni: NetworkInterface) -> int:
+    """How many private addresses the ENI may have: what the type of its instance says."""
+    record = (
+        context.tx.get(INSTANCE, *_place(context), eni.instance_id) if eni.instance_id else None
+    )
+    kind = instance_type(record.value.instance_type) if record is not None else None
+    return 1 + kind.further_addresses if kind is not None else ADDRESSES_PER_INTERFACE
 
 
 def unassign_private_ip_addresses(
@@ -323,10 +347,11 @@ def delete_network_interface(
 def modify_network_interface_attribute(
     context: Context, request: "ModifyNetworkInterfaceAttributeRequestTypeDef"
 ) -> Response:
-    """Change an ENI's groups, description or source/destination check."""
+    """Change an ENI's groups, description, source/destination check, or whether it goes with its
+    instance."""
     eni = _interface(context, request["NetworkInterfaceId"])
-    known = {"NetworkInterfaceId", "Groups", "Description", "SourceDestCheck", "DryRun"}
-    if request.keys() - known:
+    known = ("Attachment", "Description", "DryRun", "Groups", "NetworkInterfaceId")
+    if request.keys() - {*known, "SourceDestCheck"}:
         raise not_implemented("ec2", "ModifyNetworkInterfaceAttribute of this attribute")
     changes: dict[str, Any] = {}
     if "Groups" in request:
@@ -336,9 +361,22 @@ def modify_network_interface_attribute(
         changes["description"] = request["Description"].get("Value", "")
     if "SourceDestCheck" in request:
         changes["source_dest_check"] = request["SourceDestCheck"].get("Value", True)
+    if "Attachment" in request:
+        changes["delete_on_termination"] = _checked_attachment(eni, request["Attachment"])
     changed = msgspec.structs.replace(eni, **changes)
     context.tx.put(NETWORK_INTERFACE, *_place(context), eni.id, changed)
     return {}
+
+
+def _checked_attachment(eni: NetworkInterface, given: Mapping[str, Any]) -> bool:
+    """What is wanted of the ENI when its instance ends; AwsError where it is not so attached."""
+    attachment_id = given.get("AttachmentId", "")
+    if not eni.instance_id or attachment_id != eni.attachment_id:
+        raise AwsError(
+            "InvalidAttachmentID.NotFound",
+            f"The attachment with ID '{attachment_id}' does not exist",
+        )
+    return bool(given.get("DeleteOnTermination", eni.delete_on_termination))
 
 
 def describe_network_interface_attribute(

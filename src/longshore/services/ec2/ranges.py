@@ -6,6 +6,8 @@ from longshore.model.errors import AwsError
 
 LARGEST, SMALLEST = 16, 28
 """Prefix lengths ("VPC CIDR blocks", VPC User Guide)."""
+LINK_LOCAL = ipaddress.IPv4Network("169.254.0.0/16")
+"""Is every VPC's already: metadata, resolvers, Longshore's own links."""
 
 
 def parse_cidr(text: str, parameter: str) -> ipaddress.IPv4Network:
@@ -22,8 +24,9 @@ def parse_cidr(text: str, parameter: str) -> ipaddress.IPv4Network:
 
 
 def parse_range(text: str, parameter: str, out_of_bounds: str) -> str:
-    """A VPC's or subnet's range in its canonical form; AwsError `out_of_bounds` for its size."""
+    """A VPC's or subnet's range in its canonical form; AwsError `out_of_bounds` where none may be
+    so large, so small or there."""
     network = parse_cidr(text, parameter)
-    if not LARGEST <= network.prefixlen <= SMALLEST:
+    if not LARGEST <= network.prefixlen <= SMALLEST or network.overlaps(LINK_LOCAL):
         raise AwsError(out_of_bounds, f"The CIDR '{text}' is invalid.")
     return str(network)

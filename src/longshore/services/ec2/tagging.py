@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from longshore.model import ec2
+from longshore.model import ec2, instances
 from longshore.model.arn import make_arn
 from longshore.model.ec2 import Tags
 from longshore.model.errors import AwsError
@@ -32,6 +32,8 @@ KINDS: Mapping[str, tuple[Kind[Any], str]] = {
     "eipalloc": (ec2.ADDRESS, "elastic-ip"),
     "dopt": (ec2.DHCP_OPTIONS, "dhcp-options"),
     "key": (ec2.KEY_PAIR, "key-pair"),
+    "i": (instances.INSTANCE, "instance"),
+    "lt": (instances.LAUNCH_TEMPLATE, "launch-template"),
 }
 """By the prefix of an id: the kind, and its resource type."""
 
@@ -76,10 +78,7 @@ def _pairs(tags: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
                 else f"Tag key exceeds the maximum length of {MAX_KEY} characters",
             )
         if key.lower().startswith("aws:"):
-            raise AwsError(
-                "InvalidParameterValue",
-                "Tag keys starting with 'aws:' are reserved for internal use",
-            )
+            raise _reserved()
         if len(value) > MAX_VALUE:
             raise AwsError(
                 "InvalidParameterValue",
@@ -88,8 +87,14 @@ def _pairs(tags: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
     return pairs
 
 
+def _reserved() -> AwsError:
+    return AwsError(
+        "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use"
+    )
+
+
 def _bounded(pairs: Mapping[str, str]) -> Tags:
-    if len(pairs) > MAX_TAGS:
+    if sum(not key.startswith("aws:") for key in pairs) > MAX_TAGS:
         raise AwsError(
             "TagLimitExceeded",
             f"You have reached the maximum number of tags: {MAX_TAGS} per resource.",
@@ -107,12 +112,15 @@ def create_tags(context: Context, request: Any) -> Response:
 
 
 def delete_tags(context: Context, request: Any) -> Response:
-    """Remove tags: all, those of a key, or those of a key with just this value."""
+    """Remove tags: all of one's own, those of a key, or those of a key with just this value."""
     wanted = list(request.get("Tags") or ())
+    for tag in wanted:
+        if tag.get("Key", "").lower().startswith("aws:"):
+            raise _reserved()
 
     def keep(tags: Mapping[str, str]) -> dict[str, str]:
         if not wanted:
-            return {}
+            return {key: value for key, value in tags.items() if key.startswith("aws:")}
         return {
             key: value
             for key, value in tags.items()
@@ -127,6 +135,9 @@ def _change(context: Context, resources: Sequence[str], change: Any) -> None:
     for resource_id in resources:
         if resource_id.startswith("sgr-"):
             _change_rule(context, resource_id, change)
+            continue
+        if resource_id.startswith("vol-"):
+            _change_volume(context, resource_id, change)
             continue
         kind, _ = kind_of(resource_id)
         record = context.tx.get(kind, context.account, context.region, resource_id)
@@ -160,6 +171,17 @@ def _change_rule(context: Context, rule_id: str, change: Any) -> None:
         "InvalidSecurityGroupRuleId.NotFound",
         f"The security group rule ID '{rule_id}' does not exist",
     )
+
+
+def _change_volume(context: Context, volume_id: str, change: Any) -> None:
+    place = (context.account, context.region)
+    for record in context.tx.scan(instances.INSTANCE, *place):
+        if record.value.root_volume_id == volume_id:
+            tags = _bounded(change(dict(record.value.volume_tags)))
+            changed = msgspec.structs.replace(record.value, volume_tags=tags)
+            context.tx.put(instances.INSTANCE, *place, changed.id, changed)
+            return
+    raise AwsError("InvalidVolume.NotFound", f"The volume '{volume_id}' does not exist.")
 
 
 def kind_of(resource_id: str) -> tuple[Kind[Any], str]:
@@ -202,3 +224,5 @@ def _tagged(context: Context) -> Iterable[tuple[str, str, Tags]]:
     for record in context.tx.scan(ec2.SECURITY_GROUP, *place):
         for rule in record.value.rules:
             yield rule.id, "security-group-rule", rule.tags
+    for record in context.tx.scan(instances.INSTANCE, *place):
+        yield record.value.root_volume_id, "volume", record.value.volume_tags

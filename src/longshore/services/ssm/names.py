@@ -14,6 +14,7 @@ from longshore.model.ssm import (
     parameter_key,
 )
 from longshore.services.interface import Context, Resource
+from longshore.services.ssm.public import arn_of, public_parameter
 
 LEVELS = 15
 LONGEST = 1011
@@ -90,6 +91,11 @@ def find(context: Context, to: Reference) -> Parameter | None:
     return None if record is None else record.value
 
 
+def find_any(context: Context, to: Reference) -> Parameter | None:
+    """The same, or the public parameter of that name."""
+    return find(context, to) or public_parameter(to.region or context.region, to.name)
+
+
 def require(context: Context, text: str) -> Parameter:
     found = find(context, reference(text))
     if found is None:
@@ -119,7 +125,7 @@ def _resource(context: Context, text: str) -> Resource:
     tags = {} if parameter is None else dict(parameter.tags)
     arn = parameter_arn(to.account or context.account, to.region or context.region, to.name)
     return Resource(
-        arn=arn if to.account else parameter_arn(context.account, context.region, to.name),
+        arn=arn if to.account else arn_of(context.account, context.region, to.name),
         conditions={f"aws:ResourceTag/{key}": value for key, value in tags.items()},
     )
 
@@ -140,7 +146,7 @@ def tagged(context: Context, request: Mapping[str, Any]) -> Iterable[Resource]:
 
 def under_path(context: Context, request: Mapping[str, Any]) -> Iterable[Resource]:
     path = request["Path"].rstrip("/")
-    yield Resource(arn=parameter_arn(context.account, context.region, path))
+    yield Resource(arn=arn_of(context.account, context.region, path))
 
 
 def every_parameter(context: Context, request: Mapping[str, Any]) -> Iterable[Resource]:

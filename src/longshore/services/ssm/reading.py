@@ -15,13 +15,14 @@ from longshore.services.interface import Context, Response
 from longshore.services.ssm.filters import parsed
 from longshore.services.ssm.names import (
     Reference,
-    find,
+    find_any,
     parameter_not_found,
     reference,
     require,
     validation,
     version_of,
 )
+from longshore.services.ssm.public import arn_of, under
 
 if TYPE_CHECKING:
     from types_boto3_ssm import type_defs as t
@@ -33,7 +34,7 @@ DESCRIBE_PAGE = 10
 
 def get(sealer: Sealer, context: Context, request: "t.GetParameterRequestTypeDef") -> Response:
     to = reference(request["Name"])
-    parameter = find(context, to)
+    parameter = find_any(context, to)
     if parameter is None:
         raise parameter_not_found()
     version = version_of(parameter, to.selector)
@@ -53,7 +54,7 @@ def get_several(
     found, invalid = [], []
     for name in request["Names"]:
         to = reference(name)
-        parameter = find(context, to)
+        parameter = find_any(context, to)
         version = None if parameter is None else version_of(parameter, to.selector)
         if parameter is None or version is None:
             invalid.append(name)
@@ -77,7 +78,7 @@ def get_by_path(
     accepts = parsed(request.get("ParameterFilters") or (), by_path=True)
     shown = [
         (parameter, version)
-        for parameter in _parameters(context, prefix)
+        for parameter in (*_parameters(context, prefix), *under(context.region, prefix))
         if (request.get("Recursive") or "/" not in parameter.name.removeprefix(prefix))
         and parameter.name.startswith(prefix if prefix != "/" else "")
         and (version := accepts(parameter)) is not None
@@ -184,7 +185,7 @@ def _shown(
         "Value": _value(sealer, context, parameter, version, decrypted),
         "Version": version.number,
         "LastModifiedDate": version.modified_at,
-        "ARN": parameter_arn(context.account, context.region, parameter.name),
+        "ARN": arn_of(context.account, context.region, parameter.name),
         "DataType": version.data_type,
     }
     if to is not None and to.selector:

@@ -80,6 +80,7 @@ async def test_vpc_with_everything_in_it_is_made_routed_and_taken_down(ec2: "Ec2
     [
         ("create_vpc", {"CidrBlock": "10.0.0.0"}, "InvalidParameterValue"),
         ("create_vpc", {"CidrBlock": "10.0.0.0/8"}, "InvalidVpc.Range"),
+        ("create_vpc", {"CidrBlock": "169.254.16.0/20"}, "InvalidVpc.Range"),
         ("create_vpc", {"CidrBlock": "300.0.0.0/16"}, "InvalidParameterValue"),
         ("create_subnet", {"VpcId": "vpc-0", "CidrBlock": "10.0.0.0/24"}, "InvalidVpcID.NotFound"),
         ("delete_subnet", {"SubnetId": "subnet-0"}, "InvalidSubnetID.NotFound"),
@@ -92,7 +93,8 @@ async def test_vpc_with_everything_in_it_is_made_routed_and_taken_down(ec2: "Ec2
         ("describe_vpcs", {"MaxResults": 6, "VpcIds": ["vpc-0"]}, "InvalidParameterCombination"),
         ("describe_vpcs", {"NextToken": "x"}, "InvalidNextToken"),
         ("create_vpc", {"CidrBlock": "10.0.0.0/16", "DryRun": True}, "DryRunOperation"),
-        ("run_instances", {"MinCount": 1, "MaxCount": 1}, "NotImplemented"),
+        ("run_instances", {"MinCount": 1, "MaxCount": 1}, "MissingParameter"),
+        ("create_nat_gateway", {"SubnetId": "subnet-0"}, "NotImplemented"),
     ],
 )
 async def test_bad_calls_get_the_errors_of_aws(

@@ -191,3 +191,24 @@ async def test_authorisation_is_asked_for_the_parameters_arn(ssm: Served):
 async def test_unbuilt_operation_says_so(ssm: Served):
     code, _ = await ssm.error("list_documents")
     assert code == "NotImplemented"
+
+
+async def test_public_parameters_name_the_machine_images_in_every_account(ssm: Served):
+    path = "/aws/service/eks/optimized-ami/1.35/amazon-linux-2023/x86_64/standard/recommended"
+    found = (await ssm.call("get_parameter", Name=f"{path}/image_id"))["Parameter"]
+    assert found["Value"].startswith("ami-")
+    assert found["ARN"] == f"arn:aws:ssm:us-east-1::parameter{path}/image_id"
+    by_arn = (await ssm.call("get_parameter", Name=found["ARN"]))["Parameter"]
+    assert by_arn["Value"] == found["Value"]
+    listed = (await ssm.call("get_parameters_by_path", Path=path))["Parameters"]
+    assert [each["Name"].removeprefix(f"{path}/") for each in listed] == [
+        "image_id",
+        "image_name",
+        "release_version",
+    ]
+    several = await ssm.call("get_parameters", Names=[path, f"{path}/none"])
+    assert found["Value"] in several["Parameters"][0]["Value"]
+    assert several["InvalidParameters"] == [f"{path}/none"]
+    asked = [arn for action, arn, _ in ssm.identity.asked if action == "ssm:GetParameter"]
+    assert set(asked) == {found["ARN"]}
+    assert (await ssm.call("describe_parameters"))["Parameters"] == []

@@ -11,7 +11,7 @@ import msgspec
 
 from longshore.base.ids import Ids
 from longshore.controllers.interface import Surroundings
-from longshore.model.ec2 import SUBNET, NetworkInterface
+from longshore.model.ec2 import NETWORK_INTERFACE, SUBNET, NetworkInterface
 from longshore.model.ecs import TASK, Placement, Stop, Task
 from longshore.model.errors import AwsError
 from longshore.model.kind import Kind
@@ -22,6 +22,7 @@ from longshore.scheduler.reservation import claim
 from longshore.scheduler.view import host_columns, instance_of
 from longshore.store.interface import Change, Key, Reader, Record, Transaction
 from longshore.vpc import create_network_interface
+from longshore.vpc.interfaces import take_interface
 
 NO_CAPACITY = (
     "Capacity is unavailable at this time. Please try again later or in a different availability "
@@ -101,7 +102,7 @@ class TaskPlacement:
             raise AwsError("ClientException", "The container instance is gone.")
         zone = zone or next((z for z in instance.value.zones if z in zones), "")
         host = instance.value.host
-        if task.network is None:
+        if task.network is None and task.interface is None:
             first = next(iter(instance.value.zones), "")
             return Placement(instance_arn=instance_arn, zone=first, host=host)
         if not zone:
@@ -116,12 +117,17 @@ class TaskPlacement:
             subnet_id=eni.subnet_id,
             mac=eni.mac,
             private_address=eni.private_address,
+            account=task.interface.account if task.interface is not None else "",
         )
 
     def _interface(
         self, tx: Transaction, key: Key, task: Task, subnet_id: str, host: str
     ) -> NetworkInterface:
+        if task.interface is not None:
+            return take_interface(tx, task.interface, key.region, host)
         assert task.network is not None
+        for beside in task.network.beside:
+            take_interface(tx, beside, key.region, host)
         return create_network_interface(
             tx,
             self._ids,
@@ -152,6 +158,9 @@ def _waits(task: Any) -> bool:
 
 def zones_of(reader: Reader, key: Key, task: Task) -> dict[str, str]:
     """The task's subnets by AZ; the AZ with the fewest of the service's tasks first."""
+    if task.interface is not None:
+        eni = reader.get(NETWORK_INTERFACE, task.interface.account, key.region, task.interface.id)
+        return {eni.value.zone: eni.value.subnet_id} if eni is not None else {}
     if task.network is None:
         return {}
     found = [reader.get(SUBNET, key.account, key.region, each) for each in task.network.subnets]
@@ -175,7 +184,7 @@ def _used_zones(reader: Reader, key: Key, task: Task) -> list[str]:
 
 
 def choose_host(columns: Columns, task: Task, zones: Sequence[str], ids: Ids) -> tuple[str, str]:
-    """(instance ARN, AZ) for a Fargate task: the first AZ with room; empty where none has any."""
+    """(instance ARN, AZ) for a task of any host: the first AZ with room; empty where none has."""
 
     def draw(below: int) -> int:
         return int(ids.hex(8), 16) % below
