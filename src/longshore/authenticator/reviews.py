@@ -70,6 +70,7 @@ class NonResourceAttributes(msgspec.Struct, frozen=True, rename="camel", kw_only
 
 
 class SubjectAccessReviewSpec(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    user: str = ""
     uid: str = ""
     extra: Extra = {}
     resource_attributes: ResourceAttributes | None = None

@@ -8,10 +8,20 @@ from longshore.kubernetes.control_plane import (
     ControlPlane,
     Keys,
     Webhook,
+    administrator,
     commands,
     files,
     new_keys,
 )
 from longshore.kubernetes.kubeconfig import kubeconfig
 
-__all__ = ["ControlPlane", "Keys", "Webhook", "commands", "files", "kubeconfig", "new_keys"]
+__all__ = [
+    "ControlPlane",
+    "Keys",
+    "Webhook",
+    "administrator",
+    "commands",
+    "files",
+    "kubeconfig",
+    "new_keys",
+]

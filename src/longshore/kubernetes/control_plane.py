@@ -75,6 +75,17 @@ class ControlPlane(msgspec.Struct, frozen=True, kw_only=True):
         """Of the Service `kubernetes`: the first of the range."""
         return str(ipaddress.ip_network(self.service_cidr)[1])
 
+    @property
+    def server(self) -> Subject:
+        """What the API server's certificate says of it."""
+        own = ("127.0.0.1", self.address, self.service_address)
+        return Subject(
+            common_name="kube-apiserver",
+            names=(*SERVICE_NAMES, "localhost", *self.names),
+            addresses=tuple(filter(None, (*own, *self.addresses))),
+            server=True,
+        )
+
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
     """What a cluster keeps for its whole life; everything else is issued from it."""
@@ -105,21 +116,13 @@ def administrator(keys: Keys, now: float, name: str = "longshore") -> KeyPair:
 
 def files(plane: ControlPlane, keys: Keys, now: float) -> Mapping[str, bytes]:
     """What the processes read, by name in `directory`; certificates are new each time."""
-    server = Subject(
-        common_name="kube-apiserver",
-        names=(*SERVICE_NAMES, "localhost", *plane.names),
-        addresses=tuple(
-            filter(None, ("127.0.0.1", plane.address, plane.service_address, *plane.addresses))
-        ),
-        server=True,
-    )
     etcd = Subject(common_name="etcd", addresses=("127.0.0.1",), server=True, client=True)
     kubelets = Subject(
         common_name="kube-apiserver-kubelet-client", organizations=(ADMINISTRATORS,), client=True
     )
     pairs = {
         "cluster-ca": keys.cluster,
-        "server": issue(keys.cluster, server, now),
+        "server": issue(keys.cluster, plane.server, now),
         "kubelet-client": issue(keys.cluster, kubelets, now),
         "front-proxy-ca": keys.front_proxy,
         "front-proxy": issue(keys.front_proxy, _client(FRONT_PROXY), now),
@@ -213,6 +216,7 @@ def _api_server(plane: ControlPlane) -> Mapping[str, object]:
         "etcd-cafile": f"{at}/etcd-ca.crt",
         "etcd-certfile": f"{at}/etcd-client.crt",
         "etcd-keyfile": f"{at}/etcd-client.key",
+        "kubelet-certificate-authority": f"{at}/cluster-ca.crt",
         "kubelet-client-certificate": f"{at}/kubelet-client.crt",
         "kubelet-client-key": f"{at}/kubelet-client.key",
         "kubelet-preferred-address-types": "InternalIP,Hostname",

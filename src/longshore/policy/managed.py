@@ -191,7 +191,12 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "AmazonSSMReadOnlyAccess": ("ssm:Describe*", "ssm:Get*", "ssm:List*"),
     "SecretsManagerReadWrite": ("secretsmanager:*",),
     "AmazonEKSClusterPolicy": CLUSTER_PLANE,
-    "AmazonEKSWorkerNodePolicy": ("ec2:Describe*", "eks:DescribeCluster"),
+    "AmazonEKSWorkerNodePolicy": (
+        "ec2:Describe*",
+        "eks:DescribeCluster",
+        "eks-auth:AssumeRoleForPodIdentity",
+    ),
+    "AmazonEKSWorkerNodeMinimalPolicy": ("eks-auth:AssumeRoleForPodIdentity",),
     "AmazonEKS_CNI_Policy": (
         "ec2:AssignPrivateIpAddresses",
         "ec2:AttachNetworkInterface",

@@ -47,7 +47,14 @@ class ApiServer:
         self.store = MemoryStore()
         self.clock = FakeClock(time.time())
         self.identity = IamIdentity(IDS)
-        self.app = authenticator(self.store, self.identity, self.clock, installation)
+        self.objects: dict[str, Any] = {}
+        """What is in the cluster, by paths of its API."""
+        self.app = authenticator(self.store, self.identity, self.clock, installation, self)
+
+    async def find(self, account: str, region: str, cluster: str, path: str) -> Any:
+        """As the authenticator reads in clusters (`ClusterObjects`)."""
+        assert (account, region, cluster) == (ACCOUNT, REGION, NAME)
+        return self.objects.get(path)
 
     async def put(
         self, kind: Any, region: str, name: str, value: Any, account: str = ACCOUNT

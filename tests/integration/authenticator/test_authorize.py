@@ -4,6 +4,7 @@ from typing import Any
 
 from integration.authenticator.api_server import ACCOUNT, ApiServer, policy
 
+from longshore.authenticator.proofs import EXTRA, LIFETIME_SECONDS
 from longshore.model import eks
 
 
@@ -90,10 +91,52 @@ async def test_users_of_other_authenticators_have_no_access_policies(server: Api
     assert not await server.may(account, "get", "pods")
 
 
+def aggregated(user: dict[str, Any], **extra: Any) -> dict[str, Any]:
+    """The user as an aggregated API server is told of: without UID, extras in lower case."""
+    lowered = {name.lower(): value for name, value in user["extra"].items()}
+    return {**user, "uid": "", "extra": {**lowered, **extra}}
+
+
+async def test_policies_are_good_through_an_aggregated_api_server_too(server: ApiServer) -> None:
+    ann = await let_in(server, policy("AmazonEKSClusterAdminPolicy"))
+    assert await server.may(aggregated(ann), "list", "pods", group="metrics.k8s.io")
+    await server.entry((await server.user("ann"))[0])
+    assert not await server.may(aggregated(ann), "list", "pods", group="metrics.k8s.io")
+
+
 async def test_who_impersonates_another_user_has_no_access_policies(server: ApiServer) -> None:
     ann = await let_in(server, policy("AmazonEKSClusterAdminPolicy"))
-    lowered = {name.lower(): value for name, value in ann["extra"].items()}
-    assert not await server.may({**ann, "extra": lowered}, "get", "pods")
+    made = ann["extra"][EXTRA][0].split(".")
+    for forged in ([], [""], [f"{made[0]}.{'0' * 64}"], [f"{int(made[0]) + 1}.{made[1]}"]):
+        assert not await server.may(aggregated(ann, **{EXTRA: forged}), "get", "pods")
+    arn = {"canonicalarn": [f"arn:aws:iam::{ACCOUNT}:user/bob"]}
+    assert not await server.may(aggregated(ann, **arn), "get", "pods")
+    assert not await server.may({**ann, "extra": {EXTRA: ann["extra"][EXTRA]}}, "get", "pods")
+
+
+async def test_a_proof_of_one_user_is_none_of_another_or_in_another_cluster(
+    server: ApiServer,
+) -> None:
+    ann = await let_in(server, policy("AmazonEKSClusterAdminPolicy"))
+    bob, keys = await server.user("bob")
+    await server.entry(bob, policy("AmazonEKSViewPolicy"))
+    viewer = aggregated(await server.user_of(keys))
+    assert await server.may(viewer, "get", "pods")
+    arn = aggregated(ann)["extra"]["canonicalarn"]
+    stolen = {**viewer, "extra": {**viewer["extra"], "canonicalarn": arn}}
+    assert not await server.may(stolen, "delete", "pods")
+    assert not await server.may({**stolen, "username": ann["username"]}, "delete", "pods")
+    assert not await server.may({**aggregated(ann), "username": "eve"}, "delete", "pods")
+    await server.cluster()
+    assert not await server.may(aggregated(ann), "delete", "pods")
+
+
+async def test_a_proof_that_somebody_has_kept_is_worth_nothing(server: ApiServer) -> None:
+    ann = aggregated(await let_in(server, policy("AmazonEKSClusterAdminPolicy")))
+    server.clock.advance(LIFETIME_SECONDS - 1)
+    assert await server.may(ann, "get", "pods")
+    server.clock.advance(2)
+    assert not await server.may(ann, "get", "pods")
 
 
 async def test_a_user_let_in_before_its_role_was_made_anew_has_not_the_new_ones_policies(

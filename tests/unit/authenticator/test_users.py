@@ -76,9 +76,15 @@ def test_an_at_sign_in_a_sessions_name_becomes_a_dash_unless_the_raw_one_is_aske
     assert user.username == "dev:ann-example.com:ann@example.com:{{Other}}"
 
 
-def test_an_instance_is_not_let_in_as_long_as_its_name_is_not_known() -> None:
+def test_a_node_has_the_private_dns_name_of_its_instance() -> None:
     node = entry(SESSION, "system:node:{{EC2PrivateDNSName}}", "system:nodes")
-    assert reason(cluster(), node, SESSION) == "an instance's name is not known yet"
+    user = kubernetes_user(cluster(), node, SESSION, "ip-10-0-0-1.ec2.internal")
+    assert (user.username, user.groups) == ("system:node:ip-10-0-0-1.ec2.internal", node.groups)
+
+
+def test_nobody_has_an_instances_name_who_is_none() -> None:
+    node = entry(SESSION, "system:node:{{EC2PrivateDNSName}}", "system:nodes")
+    assert reason(cluster(), node, SESSION) == "the principal is no instance"
 
 
 def test_an_access_entry_is_not_for_a_later_role_of_the_same_arn() -> None:
