@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from longshore.controllers.auto_scaling import auto_scaling_controllers
 from longshore.controllers.client_token import client_token_controllers
 from longshore.controllers.interface import Controller, Surroundings
 from longshore.controllers.log_retention import LogRetention
@@ -14,6 +15,7 @@ from longshore.telemetry.interface import LogStore
 def controllers(surroundings: Surroundings, log_store: LogStore) -> Sequence[Controller]:
     """The controllers of one control plane."""
     return [
+        *auto_scaling_controllers(surroundings),
         *client_token_controllers(surroundings),
         LogRetention(surroundings, log_store),
         SecretDeletion(surroundings),

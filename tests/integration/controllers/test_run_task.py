@@ -3,20 +3,32 @@
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
-from integration.controllers.ecs_plane import BATCH, WEB, Plane, PlayedAgent, role, running_plane
+from integration.controllers.ecs_plane import (
+    BATCH,
+    REGION,
+    WEB,
+    Plane,
+    PlayedAgent,
+    role,
+    running_plane,
+)
 from websockets.exceptions import InvalidStatus
 
+from longshore.base.ids import RandomIds
 from longshore.controllers.session.sessions import RETURN_SECONDS
-from longshore.model.ec2 import ADDRESS_CLAIM, NETWORK_INTERFACE
-from longshore.model.ecs import CONNECTION, Connection
+from longshore.model.ec2 import ADDRESS_CLAIM, NETWORK_INTERFACE, SUBNET, NetworkInterface
+from longshore.model.ecs import CONNECTION, TASK, Connection, TaskInterface
 from longshore.model.errors import AwsError
 from longshore.model.iam import ROLE
 from longshore.model.principal import Principal
 from longshore.services.interface import Resource
+from longshore.store.interface import Transaction
 from longshore.testing.clock import FakeClock
 from longshore.testing.identity import ACCOUNT, KEY_ID
 from longshore.testing.wait import eventually
+from longshore.vpc import create_default_vpc, create_network_interface
 
 
 async def _run(plane: Plane, **request: object) -> str:
@@ -65,6 +77,56 @@ async def test_host_has_the_eni_in_its_network_before_the_payload(
     ]
     assert seen.index([interface["ec2Id"]]) < seen.index("PayloadMessage")
     assert interface["subnetGatewayIpv4Address"].endswith("/20")
+
+
+async def test_task_with_an_eni_of_another_account_beside_its_own_has_both_on_its_host(
+    plane: Plane,
+) -> None:
+    """As an EKS cluster's control plane has; it outlives the task."""
+    other, ids = "210987654321", RandomIds()
+    vpc = await plane.store.transact(lambda tx: create_default_vpc(tx, other, REGION, ids))
+
+    def lay(tx: Transaction) -> NetworkInterface:
+        subnet = tx.find(SUBNET, other, REGION, "vpc", vpc.id)[0].value
+        return create_network_interface(
+            tx,
+            ids,
+            0.0,
+            account=other,
+            region=REGION,
+            subnet_id=subnet.id,
+            owner_arn="arn:cluster",
+            installation=plane.installation,
+        )
+
+    eni = await plane.store.transact(lay)
+
+    def put_beside(tx: Transaction) -> None:
+        (record,) = tx.scan(TASK)
+        beside = (TaskInterface(other, eni.id),)
+        network = msgspec.structs.replace(record.value.network, beside=beside)
+        changed = msgspec.structs.replace(record.value, network=network)
+        tx.put(TASK, record.key.account, record.key.region, record.key.name, changed)
+
+    host = PlayedAgent(plane, host="host-1")
+    await host.register()
+    arn = await _run(plane)
+    # It waits for a host until there is one.
+    await plane.store.transact(put_beside)
+    await host.connect()
+    await plane.status(arn, "RUNNING")
+    own, further = host.payload(arn)["elasticNetworkInterfaces"]
+    assert further["ec2Id"] == eni.id
+    assert further["ipv4Addresses"] == [{"privateAddress": eni.private_address}]
+    assert "attachmentArn" in own and "attachmentArn" not in further
+    networks = [message["network"] for kind, message in host.messages if kind == "NetworkMessage"]
+    assert {each["id"] for each in networks[-1]["interfaces"]} == {own["ec2Id"], eni.id}
+    task = await plane.task(arn)
+    assert [each["type"] for each in task["attachments"]] == ["ElasticNetworkInterface"]
+    await plane.call("StopTask", task=arn)
+    await plane.status(arn, "STOPPED")
+    assert [r.value.id for r in plane.store.reader.scan(NETWORK_INTERFACE)] == [eni.id]
+    await host.close()
 
 
 async def test_stopped_task_gives_back_its_address_and_its_place(

@@ -148,13 +148,57 @@ def _eks(known: Known) -> Requests:
     policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
     scope = {"type": "namespace", "namespaces": ["a*"]}
     yield "AssociateAccessPolicy", {**entry, "policyArn": policy, "accessScope": scope}
+    web = {"clusterName": "shop", "namespace": "default", "serviceAccount": "web"}
+    yield "CreatePodIdentityAssociation", {**web, "roleArn": role}
+
+
+def _eks_auth(known: Known) -> Requests:
+    yield "eks.ListClusters", {}
+
+
+def _autoscaling(known: Known) -> Requests:
+    yield "ec2.DescribeSubnets", {}
+    subnet = known("SubnetId")
+    yield "ec2.DescribeImages", {}
+    data = {"ImageId": known("ImageId"), "InstanceType": "t3.micro"}
+    yield "ec2.CreateLaunchTemplate", {"LaunchTemplateName": "web", "LaunchTemplateData": data}
+    template = {"LaunchTemplateName": "web", "Version": "$Latest"}
+    group = {"AutoScalingGroupName": "web", "MinSize": 0, "MaxSize": 2, "LaunchTemplate": template}
+    yield "CreateAutoScalingGroup", {**group, "VPCZoneIdentifier": subnet}
+    tag = {"ResourceId": "web", "ResourceType": "auto-scaling-group", "Key": "a", "Value": "b"}
+    yield "CreateOrUpdateTags", {"Tags": [tag]}
+    configuration = {"DesiredConfiguration": {"LaunchTemplate": template}}
+    yield "StartInstanceRefresh", {"AutoScalingGroupName": "web", **configuration}
+    yield "CancelInstanceRefresh", {"AutoScalingGroupName": "web"}
+
+
+def _elbv2(known: Known) -> Requests:
+    yield "ec2.DescribeSubnets", {}
+    yield (
+        "CreateLoadBalancer",
+        {"Name": "front", "Type": "network", "Subnets": [known("SubnetId")]},
+    )
+    check = {"HealthCheckProtocol": "HTTP", "HealthCheckPath": "/", "TargetType": "ip"}
+    group = {"Name": "web", "Protocol": "TCP", "Port": 80, "VpcId": known("VpcId"), **check}
+    yield "CreateTargetGroup", group
+    forward = {"Type": "forward", "TargetGroupArn": known("TargetGroupArn")}
+    listener = {"Protocol": "TCP", "Port": 80, "DefaultActions": [forward]}
+    yield "CreateListener", {"LoadBalancerArn": known("LoadBalancerArn"), **listener}
+    outside = {"Id": "192.168.7.7", "AvailabilityZone": "all"}
+    yield (
+        "RegisterTargets",
+        {"TargetGroupArn": known("TargetGroupArn"), "Targets": [outside]},
+    )
 
 
 FIRST: Mapping[str, Callable[[Known], Requests]] = {
+    "autoscaling": _autoscaling,
     "ec2": _ec2,
     "ecr": _ecr,
     "ecs": _ecs,
     "eks": _eks,
+    "eks-auth": _eks_auth,
+    "elbv2": _elbv2,
     "iam": _iam,
     "logs": _logs,
     "secretsmanager": _secretsmanager,

@@ -12,10 +12,13 @@ from longshore.base.logs import logger
 from longshore.components import ComponentMissing, InstallFailed, component, install, locate
 from longshore.controllers.eks_cluster import plane as planes
 from longshore.controllers.eks_cluster import records
-from longshore.controllers.eks_cluster.image import ImagePusher
+from longshore.controllers.eks_cluster.interfaces import have_interfaces, lead_name
 from longshore.controllers.eks_cluster.keeping import Keeping
 from longshore.controllers.interface import Surroundings
-from longshore.model.ec2 import NETWORK_INTERFACE
+from longshore.controllers.own_images import OwnImages
+from longshore.controllers.system_account import have_execution_role
+from longshore.images.contents import Contents
+from longshore.model.ec2 import NetworkInterface
 from longshore.model.ecs import SERVICE, TASK, Task
 from longshore.model.eks import (
     CLUSTER,
@@ -25,15 +28,22 @@ from longshore.model.eks import (
     ClusterStatus,
     Issue,
 )
+from longshore.model.errors import AwsError
 from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader, Transaction
-from longshore.vpc.elastic import public_address_of
 
 PLATFORM_VERSION = "eks.1"
 LOOK_SECONDS = 6 * 3600.0
 """How often a cluster is looked at to which nothing happens: certificates age."""
 INSTALL_LOOK_SECONDS = 1.0
 INSTALL_AGAIN_SECONDS = 60.0
+ROOM_AGAIN_SECONDS = 15.0
+ISSUES = {
+    "InsufficientFreeAddressesInSubnet": "InsufficientFreeAddresses",
+    "InvalidGroup.NotFound": "Ec2SecurityGroupNotFound",
+    "InvalidSubnetID.NotFound": "Ec2SubnetNotFound",
+}
+"""Codes of a cluster's issues, by EC2's errors."""
 log = logger(__name__)
 
 
@@ -43,7 +53,7 @@ class EksCluster:
     name = "controllers/eks_cluster"
     watched: Collection[Kind[Any]] = (CLUSTER, SERVICE, TASK)
 
-    def __init__(self, surroundings: Surroundings, keeping: Keeping, images: ImagePusher) -> None:
+    def __init__(self, surroundings: Surroundings, keeping: Keeping, images: OwnImages) -> None:
         self._store = surroundings.store
         self._clock = surroundings.clock
         self._ids = surroundings.ids
@@ -79,7 +89,13 @@ class EksCluster:
         program = self._program(cluster.version)
         if program is None:
             return await self._install(key, cluster, status)
-        await self._run(key, cluster, status, program)
+        try:
+            await self._run(key, cluster, status, program)
+        except AwsError as error:
+            # In words and codes of EC2's: what the user's VPC has not got for the control plane.
+            issue = Issue(ISSUES.get(error.code, "Other"), error.message, cluster.subnets)
+            await self._change(key, cluster, issues=(issue,))
+            return ROOM_AGAIN_SECONDS
         await self._look(key, cluster)
         now = self._clock.now()
         again = await self._store.transact(lambda tx: records.give_up(tx, key, cluster, now))
@@ -134,49 +150,59 @@ class EksCluster:
     async def _run(self, key: Key, cluster: Cluster, status: ClusterStatus, program: Path) -> None:
         """Have the service that keeps the control plane running, and what its tasks need."""
         tag = program.parent.name
-        await self._images.have(key.region, tag, program)
+        contents = Contents(files={"kube": str(program)}, config={"Entrypoint": ["/kube"]})
+        await self._images.have(key.region, planes.REPOSITORY, tag, contents)
         kept = await asyncio.to_thread(self._keeping.open, cluster, status)
         webhook = self._keeping.webhook(cluster, key.account, key.region, kept)
-        plane = planes.control_plane(self._installation, cluster, key.region, webhook)
+        beside = await self._interfaces(key, cluster, status)
+        addresses = [eni.private_address for eni in beside]
+        plane = planes.control_plane(self._installation, cluster, key.region, webhook, addresses)
         made = await asyncio.to_thread(self._keeping.write, cluster, plane, kept)
         reference = planes.image(self._installation, key.region, tag)
         now = self._clock.now()
         document = planes.document(self._installation, cluster, key, plane, reference, made)
 
         def stage(tx: Transaction) -> None:
-            records.have_execution_role(tx, self._ids, now)
-            network = records.have_network(tx, self._ids, key, cluster)
+            have_execution_role(tx, self._ids, now)
+            network = records.have_network(tx, self._ids, key, cluster, beside)
             records.run(tx, self._ids, key, cluster, document, network, now)
 
         await self._store.transact(stage)
 
+    async def _interfaces(
+        self, key: Key, cluster: Cluster, status: ClusterStatus
+    ) -> tuple[NetworkInterface, ...]:
+        """The control plane's in the user's subnets."""
+        ids, now, installation = self._ids, self._clock.now(), self._installation
+        group = status.security_group
+        return await self._store.transact(
+            lambda tx: have_interfaces(tx, ids, now, installation, key, cluster, group)
+        )
+
     async def _look(self, key: Key, cluster: Cluster) -> None:
         """Have the endpoint's name lead to the control plane; ACTIVE once all of it runs."""
-        task = self._task(key, cluster)
+        reader = self._store.reader
+        task = records.running_task(reader, key, cluster)
         if task is None or task.placement is None:
-            trouble = records.trouble(self._store.reader, key, cluster)
+            trouble = records.trouble(reader, key, cluster)
             if trouble:
                 await self._change(key, cluster, issues=(Issue("Other", trouble),))
             return
-        reader = self._store.reader
-        eni = reader.get(NETWORK_INTERFACE, SYSTEM_ACCOUNT, key.region, task.placement.eni_id)
-        if eni is None:
+        address = records.public_address(reader, key, cluster)
+        if not address:
             return
-        address = public_address_of(reader, SYSTEM_ACCOUNT, key.region, eni.value)
         name = planes.endpoint_name(self._installation, cluster, key.region)
-        names = {name: address, **planes.issuer_addresses(self._installation, key.region)}
+        await self._store.transact(lambda tx: lead_name(tx, key, cluster, name, address))
+        names = dict(planes.issuer_addresses(self._installation, key.region))
+        if cluster.public_access:
+            names[name] = address
+        else:
+            await asyncio.to_thread(forget_names, self._installation, [name])
         await asyncio.to_thread(have_names, self._installation, names)
         # Two of its containers come after the API server was ready.
         if task.last_status == "RUNNING" and records.is_current(reader, key, cluster, task):
             endpoint = f"https://{name}"
             await self._store.transact(lambda tx: records.finish(tx, key, cluster, endpoint))
-
-    def _task(self, key: Key, cluster: Cluster) -> Task | None:
-        """The control plane's task that is to run."""
-        name = planes.service_record(key.account, cluster.name)
-        found = self._store.reader.find(TASK, SYSTEM_ACCOUNT, key.region, "service", name)
-        wanted = (record.value for record in found if record.value.desired_status == "RUNNING")
-        return next(wanted, None)
 
     async def _change(self, key: Key, cluster: Cluster, **fields: Any) -> None:
         def change(tx: Transaction) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from longshore.base.certificates import CERTIFICATE_DAYS
+from longshore.base.certificates import CERTIFICATE_DAYS, Subject
 from longshore.base.clock import Clock
 from longshore.base.files import replace_file
 from longshore.base.installation import Installation
@@ -18,7 +18,7 @@ from longshore.model.eks import Cluster, ClusterStatus
 from longshore.oidc.keys import public_pem
 
 COMPLETE = "complete"
-"""The file that is written last; in it, when the others were (epoch seconds)."""
+"""The file that is written last: `_Complete`, in JSON."""
 RENEW_SECONDS = CERTIFICATE_DAYS * 86_400 / 2
 """For so long certificates stay before they are made anew."""
 
@@ -28,6 +28,13 @@ class Kept(msgspec.Struct, frozen=True):
 
     keys: Keys
     webhook_token: str
+
+
+class _Complete(msgspec.Struct, frozen=True):
+    """When the files were made (epoch seconds), and for what the server's certificate."""
+
+    at: int
+    server: Subject
 
 
 class Keeping:
@@ -70,18 +77,20 @@ class Keeping:
     def write(self, cluster: Cluster, plane: ControlPlane, kept: Kept) -> int:
         """Have the files on this host; when they were made.
 
-        What is there stays until its certificates have half of their time behind them. Processes
-        that run take the new ones as they come to them, and all of them with the next task.
+        What is there stays until its certificates have half of their time behind them, or the
+        server has other names or addresses. Processes that run take the new ones as they come to
+        them, and all of them with the next task.
         """
         directory, now = home(self._installation, cluster) / "files", self._clock.now()
         made = _made(directory)
-        if made is not None and now < made + RENEW_SECONDS:
-            return made
+        if made is not None and made.server == plane.server and now < made.at + RENEW_SECONDS:
+            return made.at
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         (directory.parent / "etcd").mkdir(mode=0o700, exist_ok=True)
         for name, content in files(plane, kept.keys, now).items():
             replace_file(directory / name, content)
-        replace_file(directory / COMPLETE, str(int(now)).encode())
+        complete = msgspec.json.encode(_Complete(int(now), plane.server))
+        replace_file(directory / COMPLETE, complete)
         return int(now)
 
     def forget(self, cluster: Cluster) -> None:
@@ -89,11 +98,11 @@ class Keeping:
         shutil.rmtree(home(self._installation, cluster), ignore_errors=True)
 
 
-def _made(directory: Path) -> int | None:
-    """When the files were made; None where they are not all there."""
+def _made(directory: Path) -> _Complete | None:
+    """None where the files are not all there."""
     try:
-        return int((directory / COMPLETE).read_text())
-    except (FileNotFoundError, ValueError):
+        return msgspec.json.decode((directory / COMPLETE).read_bytes(), type=_Complete)
+    except (FileNotFoundError, msgspec.DecodeError):
         return None
 
 

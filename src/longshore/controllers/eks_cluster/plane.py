@@ -1,10 +1,11 @@
 """What a cluster's control plane is: names, processes, and its task; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from longshore.base.installation import Installation
+from longshore.controllers.system_account import EXECUTION_ROLE_ARN
 from longshore.kubernetes import ControlPlane, Webhook, commands
 from longshore.model.arn import make_arn
 from longshore.model.ecs import Deployment, Service, TaskDefinition, TaskNetwork
@@ -16,8 +17,6 @@ from longshore.store.interface import Key
 ECS_CLUSTER = "eks"
 """The ECS cluster, of the system account, that all control planes are in."""
 REPOSITORY = "eks/kubernetes"
-EXECUTION_ROLE = "eks-control-plane"
-EXECUTION_ROLE_ARN = make_arn("iam", "", SYSTEM_ACCOUNT, f"role/{EXECUTION_ROLE}")
 FILES, DATA = "/etc/kubernetes", "/var/lib/etcd"
 API_SERVER = "kube-apiserver"
 PROBE_SECONDS = 5
@@ -29,6 +28,8 @@ STOP_SECONDS = 10
 """For so long a process may take leave: an API server waits for its watchers as long as it may."""
 RESERVED = {"etcd": 64, API_SERVER: 256, "kube-controller-manager": 64, "kube-scheduler": 32}
 """MiB that each process is reckoned with; none is held to it."""
+SHARES = {"etcd": 512, API_SERVER: 1024, "kube-controller-manager": 256, "kube-scheduler": 256}
+"""CPU units: where processors are scarce, nodes and tasks wait rather than control planes."""
 
 
 def endpoint_name(installation: Installation, cluster: Cluster, region: str) -> str:
@@ -74,13 +75,20 @@ def cluster_of(service: str) -> tuple[str, str]:
 
 
 def control_plane(
-    installation: Installation, cluster: Cluster, region: str, webhook: Webhook
+    installation: Installation,
+    cluster: Cluster,
+    region: str,
+    webhook: Webhook,
+    addresses: Sequence[str],
 ) -> ControlPlane:
-    """The cluster's processes, as they are told in their containers."""
+    """The cluster's processes, as they are told in their containers; `addresses` are those in the
+    user's subnets, the first of which the Service `kubernetes` leads to."""
     return ControlPlane(
         cluster=cluster.name,
         directory=FILES,
         data=DATA,
+        address=addresses[0],
+        addresses=tuple(addresses[1:]),
         names=(endpoint_name(installation, cluster, region),),
         service_cidr=cluster.service_cidr,
         issuer=issuer(installation, cluster, region),
@@ -151,6 +159,7 @@ def _container(name: str, command: list[str], reference: str, files_made: int) -
         "image": reference,
         "essential": True,
         "command": command,
+        "cpu": SHARES[name],
         "memoryReservation": RESERVED[name],
         "stopTimeout": STOP_SECONDS,
         "dockerLabels": {"files-made": str(files_made)},

@@ -1,26 +1,29 @@
 """What a cluster has in the store besides its own records, staged in transactions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from longshore.base.ids import Ids
 from longshore.controllers.eks_cluster import plane as planes
+from longshore.controllers.eks_cluster.interfaces import forget_interfaces
 from longshore.controllers.eks_cluster.plane import (
     ECS_CLUSTER,
-    EXECUTION_ROLE,
-    EXECUTION_ROLE_ARN,
     service_name,
     service_record,
 )
-from longshore.model import ecs, iam
+from longshore.controllers.system_account import have_ecs_cluster
+from longshore.model import ecs
 from longshore.model.ec2 import (
     NETWORK_INTERFACE,
     SECURITY_GROUP,
     SUBNET,
+    VPC,
+    NetworkInterface,
     SecurityGroup,
     SecurityGroupRule,
+    Vpc,
 )
 from longshore.model.eks import (
     ACCESS_ENTRY,
@@ -29,22 +32,23 @@ from longshore.model.eks import (
     SYSTEM_ACCOUNT,
     UPDATE,
     Cluster,
+    Update,
     UpdateError,
     entry_name,
     update_name,
 )
-from longshore.policy.key_ids import unique_id
-from longshore.policy.trust import service_trust
+from longshore.model.eks_parts import ADDON, ADDON_STATUS, POD_IDENTITY, part_name
+from longshore.model.link_local import CONTROL_PLANES_RANGE, LINK_RANGE
 from longshore.store.interface import Key, Reader, Transaction
-from longshore.vpc import create_default_vpc
-from longshore.vpc.creation import egress_to_everywhere, within_group
+from longshore.vpc.creation import create_public_vpc, egress_to_everywhere, within_group
+from longshore.vpc.elastic import public_address_of
 
 HTTPS = 443
+SUBNET_PREFIX = 22
+"""Of a control planes' subnet: a thousand addresses."""
 UNPLACED = "was unable to place a task"
 UPDATE_SECONDS = 1800.0
 """For so long an update may be in progress, which may have to wait for a build of its version."""
-TASKS_SERVICE = "ecs-tasks.amazonaws.com"
-EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
 
 def have_cluster_group(tx: Transaction, ids: Ids, key: Key, cluster: Cluster) -> str:
@@ -74,39 +78,40 @@ def have_cluster_group(tx: Transaction, ids: Ids, key: Key, cluster: Cluster) ->
     return group_id
 
 
-def have_execution_role(tx: Transaction, ids: Ids, now: float) -> None:
-    """The role, of the system account, by which the agent pulls the control plane's image."""
-    if tx.get(iam.ROLE, SYSTEM_ACCOUNT, "", EXECUTION_ROLE.lower()) is not None:
-        return
-    role = iam.Role(
-        name=EXECUTION_ROLE,
-        path="/",
-        id=unique_id("role", ids),
-        arn=EXECUTION_ROLE_ARN,
-        created_at=now,
-        trust=service_trust(TASKS_SERVICE),
-        attached=(EXECUTION_POLICY,),
-    )
-    tx.create(iam.ROLE, SYSTEM_ACCOUNT, "", EXECUTION_ROLE.lower(), role)
-
-
-def have_network(tx: Transaction, ids: Ids, key: Key, cluster: Cluster) -> ecs.TaskNetwork:
+def have_network(
+    tx: Transaction, ids: Ids, key: Key, cluster: Cluster, beside: Iterable[NetworkInterface]
+) -> ecs.TaskNetwork:
     """Where the control plane is in the network: a VPC of the system account, in the AZs of the
-    cluster's subnets, reached from `public_cidrs` alone."""
-    vpc = create_default_vpc(tx, SYSTEM_ACCOUNT, key.region, ids)
+    cluster's subnets, reached from `public_cidrs` alone; and `beside` it in the user's."""
+    vpc = _have_vpc(tx, ids, key.region)
     theirs = [tx.get(SUBNET, key.account, key.region, each) for each in cluster.subnets]
     zones = {record.value.zone for record in theirs if record is not None}
     found = tx.find(SUBNET, SYSTEM_ACCOUNT, key.region, "vpc", vpc.id)
     own = [record.value.id for record in found if record.value.zone in zones]
     group = _have_endpoint_group(tx, ids, key, cluster, vpc.id)
-    return ecs.TaskNetwork(subnets=tuple(own), security_groups=(group,), public=True)
+    further = tuple(ecs.TaskInterface(key.account, eni.id) for eni in beside)
+    return ecs.TaskNetwork(
+        subnets=tuple(own), security_groups=(group,), public=True, beside=further
+    )
+
+
+def _have_vpc(tx: Transaction, ids: Ids, region: str) -> Vpc:
+    """The VPC of all control planes of the region: of a range that no user's VPC has, since their
+    tasks reach both."""
+    for record in tx.scan(VPC, SYSTEM_ACCOUNT, region):
+        if record.value.cidrs == (CONTROL_PLANES_RANGE,):
+            return record.value
+    prefix = SUBNET_PREFIX
+    return create_public_vpc(tx, ids, SYSTEM_ACCOUNT, region, CONTROL_PLANES_RANGE, prefix)
 
 
 def _have_endpoint_group(tx: Transaction, ids: Ids, key: Key, cluster: Cluster, vpc_id: str) -> str:
-    """The group of the endpoint's interface, which lets `public_cidrs` in."""
+    """The group of the endpoint's interface, which lets `public_cidrs` in, where there is public
+    access, and Longshore's own loops (`AdminAccess`)."""
+    cidrs = (*(cluster.public_cidrs if cluster.public_access else ()), LINK_RANGE)
     found = tx.find(SECURITY_GROUP, SYSTEM_ACCOUNT, key.region, "vpc", vpc_id)
     known = next((record.value for record in found if record.value.name == cluster.id), None)
-    if known is not None and _let_in(known) == cluster.public_cidrs:
+    if known is not None and _let_in(known) == cidrs:
         return known.id
     rules = tuple(
         SecurityGroupRule(
@@ -117,7 +122,7 @@ def _have_endpoint_group(tx: Transaction, ids: Ids, key: Key, cluster: Cluster, 
             to_port=HTTPS,
             cidr=cidr,
         )
-        for cidr in cluster.public_cidrs
+        for cidr in cidrs
     )
     group = SecurityGroup(
         id=known.id if known is not None else f"sg-{ids.hex(17)}",
@@ -148,8 +153,10 @@ def run(
     name = service_record(key.account, cluster.name)
     record = tx.get(ecs.SERVICE, *here, name)
     last = _last_definition(tx, key, record.value) if record is not None else None
-    if last is not None and last.document == document:
-        return
+    if record is not None and last is not None:
+        newest = record.value.deployments[-1]
+        if (last.document, newest.network) == (document, network):
+            return
     definition = planes.definition(key, document, last.revision + 1 if last else 1, now)
     kept = ecs.definition_name(definition.family, definition.revision)
     tx.put(ecs.TASK_DEFINITION, *here, kept, definition)
@@ -162,9 +169,7 @@ def run(
         return
     service = planes.service(cluster, key, rollout, now)
     tx.create(ecs.SERVICE, *here, name, service)
-    if tx.get(ecs.CLUSTER, *here, ECS_CLUSTER) is None:
-        group = ecs.Cluster(name=ECS_CLUSTER, arn=service.cluster_arn)
-        tx.create(ecs.CLUSTER, *here, ECS_CLUSTER, group)
+    have_ecs_cluster(tx, key.region, ECS_CLUSTER)
 
 
 def _last_definition(tx: Transaction, key: Key, service: ecs.Service) -> ecs.TaskDefinition | None:
@@ -178,6 +183,24 @@ def is_current(reader: Reader, key: Key, cluster: Cluster, task: ecs.Task) -> bo
     name = service_record(key.account, cluster.name)
     record = reader.get(ecs.SERVICE, SYSTEM_ACCOUNT, key.region, name)
     return record is not None and record.value.deployments[-1].definition_arn == task.definition_arn
+
+
+def running_task(reader: Reader, key: Key, cluster: Cluster) -> ecs.Task | None:
+    """The control plane's task that is to run."""
+    name = service_record(key.account, cluster.name)
+    found = reader.find(ecs.TASK, SYSTEM_ACCOUNT, key.region, "service", name)
+    wanted = (record.value for record in found if record.value.desired_status == "RUNNING")
+    return next(wanted, None)
+
+
+def public_address(reader: Reader, key: Key, cluster: Cluster) -> str:
+    """The address of the endpoint; empty where no control plane has a place."""
+    task = running_task(reader, key, cluster)
+    if task is None or task.placement is None:
+        return ""
+    here = (SYSTEM_ACCOUNT, key.region)
+    eni = reader.get(NETWORK_INTERFACE, *here, task.placement.eni_id)
+    return public_address_of(reader, *here, eni.value) if eni is not None else ""
 
 
 def trouble(reader: Reader, key: Key, cluster: Cluster) -> str:
@@ -208,7 +231,7 @@ def finish(tx: Transaction, key: Key, cluster: Cluster, endpoint: str) -> None:
     if status != record.value:
         tx.put(CLUSTER_STATUS, *own, cluster.name, status)
     for update in tx.scan(UPDATE, *own, prefix=update_name(cluster.name, "")):
-        if update.value.status == "InProgress":
+        if _is_open(update.value):
             done = msgspec.structs.replace(update.value, status="Successful")
             tx.put(UPDATE, *own, update.key.name, done)
 
@@ -218,7 +241,7 @@ def give_up(tx: Transaction, key: Key, cluster: Cluster, now: float) -> float | 
     own = (key.account, key.region)
     left: list[float] = []
     for update in tx.scan(UPDATE, *own, prefix=update_name(cluster.name, "")):
-        if update.value.status != "InProgress":
+        if not _is_open(update.value):
             continue
         rest = update.value.created_at + UPDATE_SECONDS - now
         if rest > 0:
@@ -230,6 +253,11 @@ def give_up(tx: Transaction, key: Key, cluster: Cluster, now: float) -> float | 
         )
         tx.put(UPDATE, *own, update.key.name, failed)
     return min(left, default=None)
+
+
+def _is_open(update: Update) -> bool:
+    """Whether it is an update of the cluster itself, not of its parts, that has not ended."""
+    return update.status == "InProgress" and not any(update.subject)
 
 
 def end(tx: Transaction, key: Key, cluster: Cluster) -> bool:
@@ -256,10 +284,16 @@ def forget(tx: Transaction, key: Key, cluster: Cluster) -> None:
     family = service_name(key.account, cluster.name)
     for definition in tx.scan(ecs.TASK_DEFINITION, *here, prefix=f"{family}:"):
         tx.delete(ecs.TASK_DEFINITION, *here, definition.key.name)
+    forget_interfaces(tx, key, cluster)
     _forget_groups(tx, key, cluster)
     own = (key.account, key.region)
     for entry in tx.scan(ACCESS_ENTRY, *own, prefix=entry_name(cluster.name, "")):
         tx.delete(ACCESS_ENTRY, *own, entry.key.name)
+    for addon in tx.scan(ADDON, *own, prefix=part_name(cluster.name, "")):
+        tx.delete(ADDON, *own, addon.key.name)
+        tx.delete(ADDON_STATUS, *own, addon.key.name)
+    for association in tx.scan(POD_IDENTITY, *own, prefix=part_name(cluster.name, "")):
+        tx.delete(POD_IDENTITY, *own, association.key.name)
     for update in tx.scan(UPDATE, *own, prefix=update_name(cluster.name, "")):
         tx.delete(UPDATE, *own, update.key.name)
     tx.delete(CLUSTER_STATUS, *own, cluster.name)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from longshore.model.errors import AwsError
+from longshore.model.fargate import FARGATE_SIZES
 from longshore.scheduler.demand import cpu_units, mebibytes
 from longshore.scheduler.query import QueryError, parse_query
 from longshore.services.ecs.container_checks import (
@@ -17,23 +18,6 @@ from longshore.services.ecs.naming import client_error, invalid
 FAMILY = re.compile(r"[a-zA-Z0-9_-]{1,255}")
 VOLUME = re.compile(r"[a-zA-Z0-9_.-]{1,255}")
 ECR_HOST = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.")
-GIB = 1024
-
-
-def _steps(low: int, high: int, step: int) -> frozenset[int]:
-    return frozenset(range(low * GIB, high * GIB + 1, step * GIB))
-
-
-FARGATE_SIZES: Mapping[int, frozenset[int]] = {
-    256: frozenset({512, 1 * GIB, 2 * GIB}),
-    512: _steps(1, 4, 1),
-    1024: _steps(2, 8, 1),
-    2048: _steps(4, 16, 1),
-    4096: _steps(8, 30, 1),
-    8192: _steps(16, 60, 4),
-    16384: _steps(32, 120, 8),
-}
-"""Memory in MiB for each CPU value ("Task size", Fargate)."""
 EC2_CPU = (128, 196_608)
 COMPATIBILITIES = frozenset({"EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"})
 STORAGE = (21, 200)

@@ -1,12 +1,27 @@
-"""Amazon EKS's API (botocore's `eks`): clusters, updates, access entries, access policies, tags.
+"""Amazon EKS's API (botocore's `eks`): clusters, their node groups, Fargate profiles and add-ons,
+updates, access entries, access policies, associations of EKS Pod Identity, tags.
 
 Enters: requests as `services/interface.py` has them.
-Leaves: clusters and access entries of `model/eks.py`, as they are asked for, and updates that have
-begun. What becomes of a cluster and its updates is its controller's to do and to write;
-descriptions show both.
+Leaves: clusters and access entries of `model/eks.py`, node groups, Fargate profiles and add-ons of
+`model/eks_parts.py`, as they are asked for, and updates that have begun. What becomes of them is
+their controllers' to do and to write; descriptions show both.
 """
 
-from longshore.services.eks import associations, clusters, entries, tags, updates, versions
+from longshore.services.eks import (
+    addon_updates,
+    addon_versions,
+    addons,
+    associations,
+    clusters,
+    entries,
+    fargate_profiles,
+    nodegroup_updates,
+    nodegroups,
+    pod_identities,
+    tags,
+    updates,
+    versions,
+)
 from longshore.services.eks.resources import RESOURCES
 from longshore.services.interface import Service
 
@@ -18,9 +33,16 @@ def service() -> Service:
         name="eks",
         iam_prefix="eks",
         operations={
+            **addon_updates.OPERATIONS,
+            **addon_versions.OPERATIONS,
+            **addons.OPERATIONS,
             **associations.OPERATIONS,
             **clusters.OPERATIONS,
             **entries.OPERATIONS,
+            **fargate_profiles.OPERATIONS,
+            **nodegroup_updates.OPERATIONS,
+            **nodegroups.OPERATIONS,
+            **pod_identities.OPERATIONS,
             **tags.OPERATIONS,
             **updates.OPERATIONS,
             **versions.OPERATIONS,

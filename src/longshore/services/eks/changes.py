@@ -106,8 +106,6 @@ def _endpoint_access(cluster: eks.Cluster, request: Any) -> Change:
     asked = request["resourcesVpcConfig"]
     private = asked.get("endpointPrivateAccess", cluster.private_access)
     public = asked.get("endpointPublicAccess", cluster.public_access)
-    if private:
-        raise not_built("private endpoints of clusters")
     check_reachable(public, private, cluster.name)
     cidrs = cluster.public_cidrs
     if "publicAccessCidrs" in asked:

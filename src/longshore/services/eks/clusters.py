@@ -14,7 +14,9 @@ from longshore.services.eks.failures import (
     limit_exceeded,
     token_reused,
 )
+from longshore.services.eks.fargate_records import profiles_of
 from longshore.services.eks.network import checked_network
+from longshore.services.eks.nodegroup_records import nodegroups_of
 from longshore.services.eks.pages import page
 from longshore.services.eks.principals import caller
 from longshore.services.eks.records import (
@@ -105,6 +107,7 @@ def _cluster(context: Context, request: "CreateClusterRequestTypeDef") -> eks.Cl
         authentication_mode=mode,
         bootstrap_admin=bootstrap,
         support_type=request.get("upgradePolicy", {}).get("supportType", "EXTENDED"),
+        self_managed_addons=request.get("bootstrapSelfManagedAddons", True),
         deletion_protection=request.get("deletionProtection", False),
         client_token=request.get("clientRequestToken", ""),
         request=digest(request),
@@ -129,6 +132,7 @@ def delete_cluster(context: Context, request: "DeleteClusterRequestTypeDef") -> 
     cluster = cluster_named(context, name)
     if cluster.deleted_at:
         raise in_use(f"Cluster {name} is already being deleted", name)
+    _check_no_nodegroups(context, name)
     updating = update_in_progress(context, name) is not None
     status = status_shown(cluster, status_of(context, cluster), updating=updating)
     if status == "UPDATING":
@@ -142,6 +146,16 @@ def delete_cluster(context: Context, request: "DeleteClusterRequestTypeDef") -> 
     deleted = msgspec.structs.replace(cluster, deleted_at=context.now)
     context.tx.put(eks.CLUSTER, context.account, context.region, name, deleted)
     return {"cluster": _shape(context, deleted)}
+
+
+def _check_no_nodegroups(context: Context, cluster: str) -> None:
+    nodegroups = nodegroups_of(context, cluster)
+    if nodegroups:
+        error = in_use("Cluster has nodegroups attached", cluster)
+        error.members = {**error.members, "nodegroupName": nodegroups[0].name}
+        raise error
+    if profiles_of(context, cluster):
+        raise in_use("Cluster has Fargate profiles attached", cluster)
 
 
 def _shape(context: Context, cluster: eks.Cluster) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Network(NamedTuple):
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
     public_access: bool
+    private_access: bool
     public_cidrs: tuple[str, ...]
     service_cidr: str
 
@@ -44,9 +45,9 @@ class Network(NamedTuple):
 def checked_network(context: Context, request: "CreateClusterRequestTypeDef") -> Network:
     """What the request asks for; InvalidParameterException where it may not be."""
     name, asked = request["name"], request["resourcesVpcConfig"]
-    check_reachable(
-        asked.get("endpointPublicAccess", True), asked.get("endpointPrivateAccess", False), name
-    )
+    public = asked.get("endpointPublicAccess", True)
+    private = asked.get("endpointPrivateAccess", False)
+    check_reachable(public, private, name)
     subnets = _subnets(context, asked.get("subnetIds", ()), name)
     vpc_id = subnets[0].vpc_id
     services = request.get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr", "")
@@ -54,14 +55,15 @@ def checked_network(context: Context, request: "CreateClusterRequestTypeDef") ->
         vpc_id=vpc_id,
         subnets=tuple(subnet.id for subnet in subnets),
         security_groups=_groups(context, asked.get("securityGroupIds", ()), vpc_id, name),
-        public_access=asked.get("endpointPublicAccess", True),
+        public_access=public,
+        private_access=private,
         public_cidrs=checked_public_cidrs(asked.get("publicAccessCidrs", ()), name),
         service_cidr=_service_cidr(context, services, vpc_id, name),
     )
 
 
 def _subnets(context: Context, ids: Sequence[str], cluster: str) -> list[Subnet]:
-    subnets = [_existing(context, SUBNET, each, cluster) for each in dict.fromkeys(ids)]
+    subnets = [existing_resource(context, SUBNET, each, cluster) for each in dict.fromkeys(ids)]
     if len({subnet.vpc_id for subnet in subnets}) > 1:
         raise invalid_parameter("Subnets specified must all be in the same VPC", cluster)
     if len({subnet.zone for subnet in subnets}) < LEAST_ZONES:
@@ -81,7 +83,7 @@ def _groups(context: Context, ids: Sequence[str], vpc_id: str, cluster: str) -> 
         raise invalid_parameter(
             f"A cluster can have at most {MOST_GROUPS} security groups, not {len(ids)}", cluster
         )
-    groups = [_existing(context, SECURITY_GROUP, each, cluster) for each in ids]
+    groups = [existing_resource(context, SECURITY_GROUP, each, cluster) for each in ids]
     if any(group.vpc_id != vpc_id for group in groups):
         raise invalid_parameter(
             "Security group(s) are not in/associated to the same VPC as the subnets.", cluster
@@ -89,7 +91,7 @@ def _groups(context: Context, ids: Sequence[str], vpc_id: str, cluster: str) -> 
     return ids
 
 
-def _existing(context: Context, kind: Kind[T], resource_id: str, cluster: str) -> T:
+def existing_resource(context: Context, kind: Kind[T], resource_id: str, cluster: str) -> T:
     """What EC2 has by this id; its error in EKS's words where there is none."""
     try:
         return require(context.tx, kind, context.account, context.region, resource_id)
@@ -117,7 +119,7 @@ def checked_public_cidrs(cidrs: Sequence[str], cluster: str) -> tuple[str, ...]:
 
 
 def _service_cidr(context: Context, asked: str, vpc_id: str, cluster: str) -> str:
-    vpc = _existing(context, VPC, vpc_id, cluster)
+    vpc = existing_resource(context, VPC, vpc_id, cluster)
     taken = [ipaddress.IPv4Network(cidr) for cidr in vpc.cidrs]
     found = _cidr("serviceIpv4Cidr", asked or _default_service_cidr(taken), cluster)
     if not any(found.subnet_of(private) for private in PRIVATE):

@@ -13,6 +13,8 @@ from longshore.services.interface import Context
 
 API_MODES = ("API", "API_AND_CONFIG_MAP")
 """Authentication modes of clusters that have access entries."""
+CLUSTER_ITSELF = ("", "")
+"""The subject of a cluster's own updates."""
 
 
 def cluster_named(context: Context, name: str) -> eks.Cluster:
@@ -34,14 +36,19 @@ def running_version(cluster: eks.Cluster, status: eks.ClusterStatus | None) -> s
     return (status.version if status is not None else "") or cluster.version
 
 
-def updates_of(context: Context, cluster: str) -> list[eks.Update]:
+def updates_of(
+    context: Context, cluster: str, subject: tuple[str, str] = CLUSTER_ITSELF
+) -> list[eks.Update]:
+    """Those of the cluster itself, or of a part of it (`Update.subject`)."""
     place = (context.account, context.region)
     records = context.tx.scan(eks.UPDATE, *place, prefix=eks.update_name(cluster, ""))
-    return [record.value for record in records]
+    return [record.value for record in records if record.value.subject == subject]
 
 
-def update_in_progress(context: Context, cluster: str) -> eks.Update | None:
-    updates = updates_of(context, cluster)
+def update_in_progress(
+    context: Context, cluster: str, subject: tuple[str, str] = CLUSTER_ITSELF
+) -> eks.Update | None:
+    updates = updates_of(context, cluster, subject)
     return next((update for update in updates if update.status == "InProgress"), None)
 
 

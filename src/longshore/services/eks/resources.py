@@ -10,6 +10,17 @@ from typing import Any
 
 from longshore.model import eks
 from longshore.model.arn import make_arn, parse_arn
+from longshore.model.eks_parts import (
+    ADDON,
+    FARGATE_PROFILE,
+    NODEGROUP,
+    POD_IDENTITY,
+    addon_arn,
+    fargate_profile_arn,
+    nodegroup_arn,
+    part_name,
+    pod_identity_arn,
+)
 from longshore.services.eks.named import named_by_arn
 from longshore.services.eks.unbuilt import member
 from longshore.services.interface import Context, Resource, ResourcesOf
@@ -81,7 +92,7 @@ def _named_cluster(context: Context, request: Any) -> Iterable[Resource]:
     return [_cluster(context, request["name"], {})]
 
 
-def _cluster_of_entries(context: Context, request: Any) -> Iterable[Resource]:
+def _cluster_of_parts(context: Context, request: Any) -> Iterable[Resource]:
     return [_cluster(context, request["clusterName"], {})]
 
 
@@ -161,6 +172,41 @@ def _tagged(context: Context, request: Any) -> Iterable[Resource]:
     return [Resource(arn=arn, conditions=conditions)]
 
 
+def _named_nodegroup(context: Context, request: Any) -> Iterable[Resource]:
+    cluster, name = request["clusterName"], request["nodegroupName"]
+    place = (context.account, context.region)
+    record = context.tx.get(NODEGROUP, *place, part_name(cluster, name))
+    if record is not None:
+        return [Resource(arn=record.value.arn, conditions=_tags(record.value.tags))]
+    return [Resource(arn=nodegroup_arn(context.region, context.account, cluster, name, "*"))]
+
+
+def _named_profile(context: Context, request: Any) -> Iterable[Resource]:
+    cluster, name = request["clusterName"], request["fargateProfileName"]
+    place = (context.account, context.region)
+    record = context.tx.get(FARGATE_PROFILE, *place, part_name(cluster, name))
+    if record is not None:
+        return [Resource(arn=record.value.arn, conditions=_tags(record.value.tags))]
+    return [Resource(arn=fargate_profile_arn(context.region, context.account, cluster, name, "*"))]
+
+
+def _named_addon(context: Context, request: Any) -> Iterable[Resource]:
+    cluster, name = request["clusterName"], request["addonName"]
+    record = context.tx.get(ADDON, context.account, context.region, part_name(cluster, name))
+    if record is not None:
+        return [Resource(arn=record.value.arn, conditions=_tags(record.value.tags))]
+    return [Resource(arn=addon_arn(context.region, context.account, cluster, name, "*"))]
+
+
+def _named_pod_identity(context: Context, request: Any) -> Iterable[Resource]:
+    cluster, part_id = request["clusterName"], request["associationId"]
+    arn = pod_identity_arn(context.region, context.account, cluster, part_id)
+    place = (context.account, context.region)
+    there = context.tx.scan(POD_IDENTITY, *place, prefix=part_name(cluster, ""))
+    tags = next((each.value.tags for each in there if each.value.id == part_id), ())
+    return [Resource(arn=arn, conditions=_tags(tags))]
+
+
 def _tags(tags: eks.Tags) -> Conditions:
     return {f"aws:ResourceTag/{key}": value for key, value in tags}
 
@@ -181,10 +227,37 @@ RESOURCES: Mapping[str, ResourcesOf] = {
         _named_entry,
     ),
     **dict.fromkeys(("ListTagsForResource", "TagResource", "UntagResource"), _tagged),
+    **dict.fromkeys(
+        (
+            "DeleteNodegroup",
+            "DescribeNodegroup",
+            "UpdateNodegroupConfig",
+            "UpdateNodegroupVersion",
+        ),
+        _named_nodegroup,
+    ),
+    **dict.fromkeys(("DeleteFargateProfile", "DescribeFargateProfile"), _named_profile),
+    **dict.fromkeys(("DeleteAddon", "DescribeAddon", "UpdateAddon"), _named_addon),
+    **dict.fromkeys(
+        (
+            "DeletePodIdentityAssociation",
+            "DescribePodIdentityAssociation",
+            "UpdatePodIdentityAssociation",
+        ),
+        _named_pod_identity,
+    ),
     "CreateAccessEntry": _cluster_of_new_entry,
+    "CreateAddon": _cluster_of_parts,
     "CreateCluster": _created_cluster,
-    "ListAccessEntries": _cluster_of_entries,
+    "CreateFargateProfile": _cluster_of_parts,
+    "CreateNodegroup": _cluster_of_parts,
+    "CreatePodIdentityAssociation": _cluster_of_parts,
+    "ListAccessEntries": _cluster_of_parts,
+    "ListAddons": _cluster_of_parts,
     "ListClusters": _every_cluster,
+    "ListFargateProfiles": _cluster_of_parts,
+    "ListNodegroups": _cluster_of_parts,
+    "ListPodIdentityAssociations": _cluster_of_parts,
     "UpdateClusterConfig": _configured_cluster,
     "UpdateClusterVersion": _upgraded_cluster,
 }

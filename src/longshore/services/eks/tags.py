@@ -1,4 +1,4 @@
-"""Tags of clusters and access entries."""
+"""Tags of clusters, access entries, node groups, Fargate profiles, add-ons and associations."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,8 +6,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from longshore.model import eks
+from longshore.model.eks_parts import (
+    ADDON,
+    FARGATE_PROFILE,
+    NODEGROUP,
+    POD_IDENTITY,
+    Addon,
+    FargateProfile,
+    Nodegroup,
+    PodIdentity,
+    part_name,
+    pod_identity_name,
+)
 from longshore.model.errors import AwsError
-from longshore.services.eks.named import named_by_arn
+from longshore.services.eks.named import Named, named_by_arn
 from longshore.services.eks.records import put_entry
 from longshore.services.interface import Context, Operation, Response
 
@@ -59,19 +71,29 @@ def list_tags_for_resource(
     return {"tags": dict(_named(context, request["resourceArn"]).tags)}
 
 
-def _named(context: Context, arn: str) -> eks.Cluster | eks.AccessEntry:
+def _named(context: Context, arn: str) -> Named:
     found = named_by_arn(context, arn)
     if found is None:
         raise AwsError("NotFoundException", f"No resource found for ARN: {arn}")
     return found
 
 
-def _put(context: Context, found: eks.Cluster | eks.AccessEntry, tags: eks.Tags) -> None:
-    if isinstance(found, eks.AccessEntry):
-        put_entry(context, msgspec.structs.replace(found, tags=tags))
-        return
+def _put(context: Context, found: Named, tags: eks.Tags) -> None:
     tagged = msgspec.structs.replace(found, tags=tags)
-    context.tx.put(eks.CLUSTER, context.account, context.region, found.name, tagged)
+    place = (context.account, context.region)
+    if isinstance(tagged, eks.AccessEntry):
+        put_entry(context, tagged)
+    elif isinstance(tagged, Nodegroup):
+        context.tx.put(NODEGROUP, *place, part_name(tagged.cluster, tagged.name), tagged)
+    elif isinstance(tagged, PodIdentity):
+        own = pod_identity_name(tagged.namespace, tagged.service_account)
+        context.tx.put(POD_IDENTITY, *place, part_name(tagged.cluster, own), tagged)
+    elif isinstance(tagged, FargateProfile):
+        context.tx.put(FARGATE_PROFILE, *place, part_name(tagged.cluster, tagged.name), tagged)
+    elif isinstance(tagged, Addon):
+        context.tx.put(ADDON, *place, part_name(tagged.cluster, tagged.name), tagged)
+    else:
+        context.tx.put(eks.CLUSTER, *place, tagged.name, tagged)
 
 
 OPERATIONS: Mapping[str, Operation] = {

@@ -49,7 +49,6 @@ UNBUILT: Mapping[str, Asked] = {
     "options of clusters' API servers": _has("kubeApiServerConfig"),
     "options of clusters' schedulers": _has("kubeSchedulerConfig"),
     "options of clusters' controller managers": _has("kubeControllerManagerConfig"),
-    "private endpoints of clusters": _has("resourcesVpcConfig", "endpointPrivateAccess"),
     "control planes whose egress the customer routes": _is_other(
         "AWS_MANAGED", "resourcesVpcConfig", "controlPlaneEgressMode"
     ),
@@ -58,11 +57,7 @@ UNBUILT: Mapping[str, Asked] = {
 
 
 def check_built(context: Context, request: "CreateClusterRequestTypeDef") -> None:
-    """NotImplemented where the request asks for what there is not.
-
-    Add-ons are not built either; `bootstrapSelfManagedAddons` is taken all the same, since its
-    default asks for them.
-    """
+    """NotImplemented where the request asks for what there is not."""
     if context.installation.runtime == "simulated":
         raise not_built("EKS with simulated containers")
     for what, asked in UNBUILT.items():

@@ -1,7 +1,7 @@
-"""Updates of clusters: to ask for one, and to see what becomes of it.
+"""Updates of clusters: to ask for one; and to see what becomes of it, also of their parts' updates.
 
-A cluster has one at a time. What it is to be is in its record at once; its controller makes it so,
-and says whether the update succeeded.
+A cluster, and each of its parts, has one at a time. What it is to be is in its record at once; its
+controller makes it so, and says whether the update succeeded.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from longshore.model import eks
 from longshore.model.errors import not_built
+from longshore.services.eks.addon_records import addon_named
 from longshore.services.eks.changes import CONFIG_CHANGES, Change, config_type, version_change
 from longshore.services.eks.entries import write_administrator
 from longshore.services.eks.failures import in_use, invalid_request, not_found, token_reused
+from longshore.services.eks.nodegroup_records import nodegroup_named
 from longshore.services.eks.pages import page
 from longshore.services.eks.principals import known_principal
 from longshore.services.eks.records import (
     API_MODES,
+    CLUSTER_ITSELF,
     cluster_named,
     digest,
     status_of,
@@ -34,11 +37,10 @@ if TYPE_CHECKING:
     )
 
 ABSENT: Mapping[str, str] = {
-    "nodegroupName": "No node group found for name: {name}.",
-    "addonName": "No addon: {name} found in cluster: {cluster}",
     "capabilityName": "No capability found for name: {name}.",
 }
 """What else has updates, of which there is none here, and EKS's words for that."""
+Params = tuple[tuple[str, str], ...]
 END_OF_TIME = 1e10
 
 
@@ -66,25 +68,27 @@ def _update(
     context: Context, request: Any, kind: str, change_of: Callable[[eks.Cluster], Change]
 ) -> Response:
     cluster = cluster_named(context, request["name"])
-    update = _made_before(context, request)
+    update = made_before(context, cluster.name, CLUSTER_ITSELF, request)
     if update is None:
         _check_free(context, cluster, kind)
         change = change_of(cluster)
-        update = _begun(context, request, kind, change)
+        update = begin(context, cluster.name, CLUSTER_ITSELF, request, kind, change.params)
         context.tx.put(eks.CLUSTER, context.account, context.region, cluster.name, change.cluster)
         if cluster.authentication_mode not in API_MODES:
             _have_administrator(context, change.cluster)
-    return {"update": _shape(update)}
+    return {"update": update_shape(update)}
 
 
-def _made_before(context: Context, request: Any) -> eks.Update | None:
+def made_before(
+    context: Context, cluster: str, subject: tuple[str, str], request: Any
+) -> eks.Update | None:
     """The update that the same call made; InvalidParameterException where another one did."""
     token = request.get("clientRequestToken")
-    for update in updates_of(context, request["name"]):
+    for update in updates_of(context, cluster, subject):
         if token and update.client_token == token:
             if update.request == digest(request):
                 return update
-            raise token_reused(request["name"])
+            raise token_reused(cluster)
     return None
 
 
@@ -99,12 +103,23 @@ def _check_free(context: Context, cluster: eks.Cluster, kind: str) -> None:
         raise invalid_request(f"Cluster '{name}' is not in ACTIVE status", name)
 
 
-def _begun(context: Context, request: Any, kind: str, change: Change) -> eks.Update:
+def begin(
+    context: Context,
+    cluster: str,
+    subject: tuple[str, str],
+    request: Any,
+    kind: str,
+    params: Params,
+) -> eks.Update:
+    """An update of the cluster or of a part of it (`Update.subject`), in progress from now on."""
+    nodegroup, addon = subject
     update = eks.Update(
-        cluster=change.cluster.name,
+        cluster=cluster,
+        nodegroup=nodegroup,
+        addon=addon,
         id=context.ids.uuid(),
         type=kind,
-        params=change.params,
+        params=params,
         created_at=context.now,
         client_token=request.get("clientRequestToken", ""),
         request=digest(request),
@@ -127,36 +142,41 @@ def _have_administrator(context: Context, cluster: eks.Cluster) -> None:
 
 
 def describe_update(context: Context, request: "DescribeUpdateRequestTypeDef") -> Response:
-    _check_cluster(context, request)
+    subject = _subject(context, request)
     cluster, update_id = request["name"], request["updateId"]
     name = eks.update_name(cluster, update_id)
     record = context.tx.get(eks.UPDATE, context.account, context.region, name)
-    if record is None:
+    if record is None or record.value.subject != subject:
         raise not_found(f"No update found for ID: {update_id}", cluster)
-    return {"update": _shape(record.value)}
+    return {"update": update_shape(record.value)}
 
 
 def list_updates(context: Context, request: "ListUpdatesRequestTypeDef") -> Response:
     """Newest first; EKS promises no order."""
-    _check_cluster(context, request)
-    found = sorted(updates_of(context, request["name"]), key=_age)
+    subject = _subject(context, request)
+    found = sorted(updates_of(context, request["name"], subject), key=_age)
     given, following = page(found, request, _age)
     return {"updateIds": [update.id for update in given], **following}
 
 
-def _check_cluster(context: Context, request: Any) -> None:
-    """ResourceNotFoundException unless it is there and it is its own updates that are meant."""
+def _subject(context: Context, request: Any) -> tuple[str, str]:
+    """Whose updates are meant (`Update.subject`); ResourceNotFoundException unless it is there."""
     cluster = cluster_named(context, request["name"]).name
     for what, message in ABSENT.items():
         if request.get(what):
             raise not_found(message.format(name=request[what], cluster=cluster), cluster)
+    if request.get("nodegroupName"):
+        return nodegroup_named(context, cluster, request["nodegroupName"]).name, ""
+    if request.get("addonName"):
+        return "", addon_named(context, cluster, request["addonName"]).name
+    return CLUSTER_ITSELF
 
 
 def _age(update: eks.Update) -> str:
     return f"{END_OF_TIME - update.created_at:018.6f}/{update.id}"
 
 
-def _shape(update: eks.Update) -> dict[str, Any]:
+def update_shape(update: eks.Update) -> dict[str, Any]:
     return {
         "id": update.id,
         "status": update.status,

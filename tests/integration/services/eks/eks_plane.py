@@ -15,7 +15,7 @@ from longshore.base.installation import Installation
 from longshore.gateway.gateway import Gateway
 from longshore.model import eks
 from longshore.model.kinds import KINDS
-from longshore.services import ec2, iam, sts
+from longshore.services import ec2, eks_auth, iam, sts
 from longshore.services import eks as eks_room
 from longshore.services.iam.first_start import ensure_administrator, ensure_sealing_key
 from longshore.services.iam.identity import IamIdentity
@@ -123,7 +123,13 @@ async def running(data_dir: Path, runtime: str = "containerd") -> AsyncIterator[
     )
     vpc = await store.transact(lambda tx: create_default_vpc(tx, ACCOUNT, REGION, ids))
     gateway = Gateway(
-        services=[eks_room.service(), iam.service(), sts.service(), ec2.service()],
+        services=[
+            eks_room.service(),
+            eks_auth.service(),
+            iam.service(),
+            sts.service(),
+            ec2.service(),
+        ],
         store=store,
         clock=clock,
         ids=ids,

@@ -49,6 +49,18 @@ async def test_a_cluster_is_shown_as_it_was_asked_for_with_eks_defaults(clusters
     assert await clusters.describe("web") == made
 
 
+async def test_endpoint_may_be_private_beside_the_public_one_or_alone(clusters: Clusters):
+    for name, network in (
+        ("both", {"endpointPrivateAccess": True}),
+        ("alone", {"endpointPrivateAccess": True, "endpointPublicAccess": False}),
+    ):
+        made = await clusters.create(name, network=network)
+        shown = made["resourcesVpcConfig"]
+        assert shown["endpointPrivateAccess"] is True
+        assert shown["endpointPublicAccess"] is (name == "both")
+        assert shown["publicAccessCidrs"] == ["0.0.0.0/0"]
+
+
 async def test_config_map_alone_wants_an_administrator_from_the_start(clusters: Clusters):
     access = {"bootstrapClusterCreatorAdminPermissions": False}
     for mode in ({}, {"authenticationMode": "CONFIG_MAP"}):
@@ -332,7 +344,6 @@ async def test_public_access_is_from_forty_cidrs_at_most(clusters: Clusters):
 
 
 NOT_BUILT = {
-    "private endpoints of clusters": {"network": {"endpointPrivateAccess": True}},
     "control planes whose egress the customer routes": {
         "network": {"controlPlaneEgressMode": "CUSTOMER_ROUTED"}
     },
@@ -397,7 +408,7 @@ async def test_simulated_containers_are_no_control_plane(tmp_path: Path):
 
 
 async def test_the_rest_of_eks_answers_that_it_is_not_built(clusters: Clusters):
-    code, _ = await clusters.error("list_nodegroups", clusterName="web")
+    code, _ = await clusters.error("list_eks_anywhere_subscriptions")
     assert code == "NotImplemented"
 
 

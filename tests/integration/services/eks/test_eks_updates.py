@@ -158,6 +158,23 @@ async def test_public_access_is_narrowed_and_widened(updates: Updates):
     assert shown["resourcesVpcConfig"]["publicAccessCidrs"] == ["0.0.0.0/0"]
 
 
+async def test_private_access_comes_before_public_access_may_go(updates: Updates):
+    update = await updates.configure(resourcesVpcConfig={"endpointPrivateAccess": True})
+    assert params(update)[:2] == [
+        ("EndpointPublicAccess", "true"),
+        ("EndpointPrivateAccess", "true"),
+    ]
+    await updates.end(update["id"])
+    update = await updates.configure(resourcesVpcConfig={"endpointPublicAccess": False})
+    await updates.end(update["id"])
+    shown = (await updates.clusters.describe("web"))["resourcesVpcConfig"]
+    assert (shown["endpointPublicAccess"], shown["endpointPrivateAccess"]) == (False, True)
+    assert await updates.refused(resourcesVpcConfig={"endpointPrivateAccess": False}) == (
+        "InvalidParameterException",
+        "Private and public endpoint access cannot be false",
+    )
+
+
 async def test_a_configuration_that_the_cluster_has_is_no_update(updates: Updates):
     async def refused(**request: Any) -> str:
         code, message = await updates.refused(**request)
@@ -298,7 +315,6 @@ async def test_an_update_is_of_one_thing(updates: Updates):
 
 
 NOT_BUILT = {
-    "private endpoints of clusters": {"resourcesVpcConfig": {"endpointPrivateAccess": True}},
     "updates of clusters' subnets and security groups": {"resourcesVpcConfig": {"subnetIds": []}},
     "control planes whose egress the customer routes": {
         "resourcesVpcConfig": {"controlPlaneEgressMode": "CUSTOMER_ROUTED"}

@@ -2,21 +2,34 @@
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from longshore.base.certificates import CERTIFICATE_DAYS
 from longshore.base.ids import RandomIds
 from longshore.base.installation import Installation
 from longshore.base.sealing import Sealer, Unsealable
 from longshore.components import ComponentMissing, InstallFailed, component
-from longshore.controllers.eks_cluster import EksCluster, Keeping, controller
-from longshore.controllers.eks_cluster.plane import ECS_CLUSTER, home, service_name
+from longshore.controllers.eks_cluster import AdminAccess, EksCluster, Keeping, controller
+from longshore.controllers.eks_cluster.plane import (
+    ECS_CLUSTER,
+    endpoint_name,
+    home,
+    service_name,
+)
 from longshore.controllers.interface import Surroundings
 from longshore.kubernetes import commands
 from longshore.model import ec2, ecs, eks
+from longshore.model.eks_parts import POD_IDENTITY, PodIdentity, part_name, pod_identity_name
+from longshore.model.link_local import CONTROL_PLANES_RANGE, LINK_RANGE
 from longshore.store.interface import Key
 from longshore.testing.clock import FakeClock
 from longshore.testing.memory_store import MemoryStore
-from longshore.vpc import create_default_vpc
+from longshore.vpc import (
+    create_default_vpc,
+    create_network_interface,
+    delete_network_interface,
+)
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 KEY = Key(eks.CLUSTER.name, ACCOUNT, REGION, "shop")
@@ -26,12 +39,12 @@ SERVICE = f"{ECS_CLUSTER}/{service_name(ACCOUNT, 'shop')}"
 
 
 class Pushed:
-    """In the place of `ImagePusher`: what was asked for."""
+    """In the place of `OwnImages`: what was asked for."""
 
     def __init__(self):
         self.tags = []
 
-    async def have(self, region, tag, program):
+    async def have(self, region, repository, tag, contents):
         self.tags.append(tag)
 
 
@@ -41,7 +54,7 @@ class World:
     def __init__(self, directory):
         self.store, self.clock, ids = MemoryStore(), FakeClock(), RandomIds()
         self.installation = Installation(data_dir=directory / "data")
-        around = Surroundings(
+        self.around = around = Surroundings(
             store=self.store, clock=self.clock, ids=ids, installation=self.installation
         )
         self.keeping = Keeping(self.installation, Sealer(b"k" * 32), b"authority", self.clock)
@@ -94,9 +107,58 @@ class World:
         return [r.value for r in self.store.reader.scan(ecs.TASK_DEFINITION, *SYSTEM)]
 
     def endpoint_rules(self):
+        """Of users': Longshore's own loops come in by another one."""
         groups = [r.value for r in self.store.reader.scan(ec2.SECURITY_GROUP, *SYSTEM)]
         group = next(each for each in groups if each.name == self.cluster.id)
-        return [rule for rule in group.rules if not rule.egress]
+        return [rule for rule in group.rules if not rule.egress and rule.cidr != LINK_RANGE]
+
+    def interfaces(self):
+        found = self.store.reader.find(
+            ec2.NETWORK_INTERFACE, ACCOUNT, REGION, "owner", self.cluster.arn
+        )
+        by_subnet = {record.value.subnet_id: record.value for record in found}
+        return [by_subnet[each] for each in self.cluster.subnets if each in by_subnet]
+
+    def names(self):
+        """Where names lead, by VPC and name."""
+        found = (record.value for record in self.store.reader.scan(ec2.PRIVATE_NAME))
+        return {(each.vpc_id, each.name): each.addresses for each in found}
+
+    def place(self):
+        """Have the task run, as ECS would; its public address."""
+        deployment = self.service.deployments[-1]
+        return self.store._run(lambda tx: self._place(tx, deployment), 1)
+
+    def _place(self, tx, deployment):
+        eni = create_network_interface(
+            tx,
+            self.ids,
+            self.clock.now(),
+            account=SYSTEM[0],
+            region=REGION,
+            subnet_id=deployment.network.subnets[0],
+            assign_public_ip=True,
+            host="host-1",
+            installation=self.installation,
+        )
+        place = ecs.Placement(instance_arn="arn:host", zone=eni.zone, host="host-1", eni_id=eni.id)
+        name = service_name(ACCOUNT, "shop")
+        task = ecs.Task(
+            id="0123",
+            arn="arn:task",
+            cluster=ECS_CLUSTER,
+            cluster_arn=self.service.cluster_arn,
+            definition_arn=deployment.definition_arn,
+            created_at=self.clock.now(),
+            launch_type="EC2",
+            network_mode="awsvpc",
+            service=name,
+            last_status="RUNNING",
+            placement=place,
+            network=deployment.network,
+        )
+        tx.put(ecs.TASK, *SYSTEM, task.name, task)
+        return eni.public_address
 
 
 @pytest.fixture
@@ -130,6 +192,131 @@ async def test_cluster_has_a_service_of_one_task_in_the_zones_of_its_subnets(wor
     assert network.public
 
 
+async def test_its_vpc_has_a_range_that_no_users_vpc_has(world):
+    await world.reconcile()
+    network = world.service.deployments[-1].network
+    subnets = [world.get(ec2.SUBNET, *SYSTEM, each) for each in network.subnets]
+    vpc = world.get(ec2.VPC, *SYSTEM, subnets[0].vpc_id)
+    assert vpc.cidrs == (CONTROL_PLANES_RANGE,)
+
+
+async def test_control_plane_has_an_interface_in_two_zones_of_the_users_vpc(world):
+    world.change(security_groups=("sg-own",))
+    await world.reconcile()
+    interfaces = world.interfaces()
+    assert [eni.subnet_id for eni in interfaces] == list(world.cluster.subnets)
+    for eni in interfaces:
+        assert eni.description == "Amazon EKS shop"
+        assert eni.security_groups == (world.status.security_group, "sg-own")
+        assert (eni.status, eni.requester_managed, eni.public_address) == ("in-use", True, "")
+    beside = world.service.deployments[-1].network.beside
+    assert set(beside) == {ecs.TaskInterface(ACCOUNT, eni.id) for eni in interfaces}
+
+
+async def test_api_server_is_known_by_its_addresses_in_the_users_vpc(world):
+    await world.reconcile()
+    addresses = [eni.private_address for eni in world.interfaces()]
+    (definition,) = world.definitions()
+    commands = {c["name"]: c["command"] for c in definition.document["containerDefinitions"]}
+    assert f"--advertise-address={addresses[0]}" in commands["kube-apiserver"]
+    files = home(world.installation, world.cluster) / "files"
+    certificate = x509.load_pem_x509_certificate((files / "server.crt").read_bytes())
+    named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    shown = {str(address) for address in named.get_values_for_type(x509.IPAddress)}
+    assert {*addresses, "10.100.0.1"} <= shown
+    names = named.get_values_for_type(x509.DNSName)
+    assert {"kubernetes", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"} <= {
+        *names
+    }
+
+
+async def test_other_addresses_in_the_users_vpc_are_rolled_out_with_new_certificates(world):
+    await world.reconcile()
+    certificate = home(world.installation, world.cluster) / "files" / "server.crt"
+    before, gone = certificate.read_bytes(), world.interfaces()[0]
+    world.store._run(lambda tx: delete_network_interface(tx, ACCOUNT, REGION, gone.id), 1)
+    await world.reconcile()
+    assert certificate.read_bytes() != before
+    assert [each.revision for each in world.definitions()] == [1, 2]
+    assert len(world.interfaces()) == 2
+
+
+async def test_subnet_without_a_free_address_is_an_issue_until_it_has_one(world):
+    def fill(tx):
+        subnet = tx.get(ec2.SUBNET, ACCOUNT, REGION, world.cluster.subnets[0]).value
+        return msgspec.structs.replace(subnet, cidr="172.31.0.0/28")
+
+    small = world.store._run(fill, 1)
+    world.store._run(lambda tx: tx.put(ec2.SUBNET, ACCOUNT, REGION, small.id, small), 1)
+    for number in range(4, 15):
+        claim = ec2.AddressClaim(owner="eni-1")
+        name = f"{small.id}/172.31.0.{number}"
+        world.store._run(lambda tx, n=name, c=claim: tx.put(ec2.ADDRESS_CLAIM, *PLACE[:2], n, c), 1)
+    assert await world.reconcile() == controller.ROOM_AGAIN_SECONDS
+    assert [issue.code for issue in world.status.issues] == ["InsufficientFreeAddresses"]
+    assert world.service is None
+    name = f"{small.id}/172.31.0.7"
+    world.store._run(lambda tx: tx.delete(ec2.ADDRESS_CLAIM, *PLACE[:2], name), 1)
+    await world.reconcile()
+    assert world.service is not None
+
+
+@pytest.fixture
+def hosts(monkeypatch):
+    """In the place of /etc/hosts."""
+    lines = {}
+    monkeypatch.setattr(controller, "have_names", lambda _, names: lines.update(names))
+    monkeypatch.setattr(
+        controller, "forget_names", lambda _, names: [lines.pop(name, None) for name in names]
+    )
+    return lines
+
+
+async def test_endpoints_name_leads_to_the_public_address_and_with_private_access_in_the_vpc(
+    world, hosts
+):
+    await world.reconcile()
+    public = world.place()
+    await world.reconcile()
+    name = endpoint_name(world.installation, world.cluster, REGION)
+    lower = name.lower()
+    private = tuple(sorted(eni.private_address for eni in world.interfaces()))
+    assert world.names() == {("", lower): (public,)}
+    assert hosts[name] == public
+    world.change(private_access=True)
+    await world.reconcile()
+    vpc = world.cluster.vpc_id
+    assert world.names() == {("", lower): (public,), (vpc, lower): private}
+    world.change(public_access=False)
+    await world.reconcile()
+    assert world.names() == {("", lower): private, (vpc, lower): private}
+    assert name not in hosts
+    assert world.endpoint_rules() == []
+    world.change(public_access=True, private_access=False)
+    await world.reconcile()
+    assert world.names() == {("", lower): (public,)}
+    assert hosts[name] == public
+    assert [each.revision for each in world.definitions()] == [1]
+
+
+async def test_own_loops_reach_the_api_server_as_administrators_whoever_is_let_in(world, hosts):
+    access = AdminAccess(world.around, world.keeping)
+    assert await access.of(*PLACE) is None
+    world.change(private_access=True, public_access=False)
+    await world.reconcile()
+    assert await access.of(*PLACE) is None
+    public = world.place()
+    await world.reconcile()
+    given = await access.of(*PLACE)
+    assert given.url == f"https://{endpoint_name(world.installation, world.cluster, REGION)}"
+    assert given.address == public
+    assert given.authority_pem.decode() == world.status.authority
+    client = x509.load_pem_x509_certificate(given.client_cert_pem)
+    groups = client.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    assert [each.value for each in groups] == ["system:masters"]
+    assert await access.of(ACCOUNT, REGION, "another") is None
+
+
 async def test_looking_again_changes_nothing(world):
     await world.reconcile()
     files = home(world.installation, world.cluster) / "files"
@@ -145,7 +332,10 @@ async def test_every_process_is_told_of_files_that_are_there_and_etcd_alone_writ
     containers = {each["name"]: each for each in definition.document["containerDefinitions"]}
     kept = world.keeping.open(world.cluster, world.status)
     webhook = world.keeping.webhook(world.cluster, ACCOUNT, REGION, kept)
-    plane = controller.planes.control_plane(world.installation, world.cluster, REGION, webhook)
+    addresses = [eni.private_address for eni in world.interfaces()]
+    plane = controller.planes.control_plane(
+        world.installation, world.cluster, REGION, webhook, addresses
+    )
     assert {name: each["command"] for name, each in containers.items()} == commands(plane)
     writing = {
         name
@@ -273,8 +463,20 @@ async def test_status_says_why_no_control_plane_runs(world):
 
 async def test_deletion_waits_for_the_task_and_leaves_nothing(world, monkeypatch):
     monkeypatch.setattr(controller, "forget_names", lambda *_: None)
-    kinds = (eks.CLUSTER, eks.CLUSTER_STATUS, ecs.SERVICE, ecs.TASK_DEFINITION)
+    kinds = (eks.CLUSTER, eks.CLUSTER_STATUS, ecs.SERVICE, ecs.TASK_DEFINITION, POD_IDENTITY)
     await world.reconcile()
+    name = part_name(world.cluster.name, pod_identity_name("default", "till"))
+    association = PodIdentity(
+        cluster=world.cluster.name,
+        namespace="default",
+        service_account="till",
+        arn="",
+        id="a-1",
+        role_arn="",
+        created_at=0.0,
+        modified_at=0.0,
+    )
+    world.store._run(lambda tx: tx.put(POD_IDENTITY, ACCOUNT, REGION, name, association), 1)
     directory, group = home(world.installation, world.cluster), world.status.security_group
     world.change(deleted_at=1.0)
     await world.reconcile()
@@ -288,3 +490,5 @@ async def test_deletion_waits_for_the_task_and_leaves_nothing(world, monkeypatch
     assert world.get(ec2.SECURITY_GROUP, ACCOUNT, REGION, group) is None
     names = {r.value.name for r in world.store.reader.scan(ec2.SECURITY_GROUP)}
     assert names == {"default"}
+    assert not world.store.reader.scan(ec2.NETWORK_INTERFACE)
+    assert not world.store.reader.scan(ec2.PRIVATE_NAME)

@@ -1,0 +1,252 @@
+"""Associations of EKS Pod Identity: which role the pods of a service account have.
+
+("Assign an IAM role to a Kubernetes service account", Amazon EKS User Guide.) Neither namespace nor
+service account need be there. Whether the role trusts EKS is asked when pods want credentials.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from longshore.model import eks
+from longshore.model.eks_parts import (
+    POD_IDENTITY,
+    PodIdentity,
+    part_name,
+    pod_identity_arn,
+    pod_identity_name,
+)
+from longshore.model.errors import not_built
+from longshore.services.eks.failures import (
+    in_use,
+    invalid_parameter,
+    invalid_request,
+    not_found,
+    token_reused,
+)
+from longshore.services.eks.pages import page
+from longshore.services.eks.records import cluster_named, digest
+from longshore.services.eks.roles import pass_role
+from longshore.services.eks.tags import authorize_tags, checked_tags
+from longshore.services.interface import Context, Operation, Response
+from longshore.services.roles import role_of_arn
+
+if TYPE_CHECKING:
+    from types_boto3_eks.type_defs import (
+        CreatePodIdentityAssociationRequestTypeDef,
+        DeletePodIdentityAssociationRequestTypeDef,
+        DescribePodIdentityAssociationRequestTypeDef,
+        ListPodIdentityAssociationsRequestTypeDef,
+        UpdatePodIdentityAssociationRequestTypeDef,
+    )
+
+PODS_SERVICE = "pods.eks.amazonaws.com"
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+SERVICE_ACCOUNT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+LONGEST_SERVICE_ACCOUNT = 253
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+ID_LENGTH = 17
+UNBUILT = {
+    "targetRoleArn": "EKS Pod Identity with target roles",
+    "policy": "session policies of EKS Pod Identity",
+}
+
+
+def create_pod_identity_association(
+    context: Context, request: "CreatePodIdentityAssociationRequestTypeDef"
+) -> Response:
+    _check_built(request)
+    cluster = _changeable_cluster(context, request["clusterName"])
+    made = _made_before(context, request)
+    if made is None:
+        made = _association(context, cluster, request)
+        place = (context.account, context.region, _record_name(made))
+        context.tx.create(POD_IDENTITY, *place, made)
+    return {"association": _shape(made)}
+
+
+def _check_built(request: Any) -> None:
+    for member, what in UNBUILT.items():
+        if request.get(member):
+            raise not_built(what)
+
+
+def _changeable_cluster(context: Context, name: str) -> eks.Cluster:
+    cluster = cluster_named(context, name)
+    if cluster.deleted_at:
+        raise invalid_request(f"Cluster '{name}' is not in ACTIVE status", name)
+    return cluster
+
+
+def _made_before(
+    context: Context, request: "CreatePodIdentityAssociationRequestTypeDef"
+) -> PodIdentity | None:
+    """The association that the same call made; an error where the service account has another."""
+    cluster, token = request["clusterName"], request.get("clientRequestToken")
+    there = _associations(context, cluster)
+    for each in there:
+        if token and each.client_token == token:
+            if each.request == digest(request):
+                return each
+            raise token_reused(cluster)
+    subject = (request["namespace"], request["serviceAccount"])
+    for each in there:
+        if (each.namespace, each.service_account) == subject:
+            raise in_use(f"Association already exists: {each.id}", cluster)
+    return None
+
+
+def _association(
+    context: Context,
+    cluster: eks.Cluster,
+    request: "CreatePodIdentityAssociationRequestTypeDef",
+) -> PodIdentity:
+    _check_subject(request["namespace"], request["serviceAccount"], cluster.name)
+    part_id = f"a-{_letters(int(context.ids.hex(24), 16))}"
+    arn = pod_identity_arn(context.region, context.account, cluster.name, part_id)
+    authorize_tags(context, arn, request)
+    return PodIdentity(
+        cluster=cluster.name,
+        namespace=request["namespace"],
+        service_account=request["serviceAccount"],
+        arn=arn,
+        id=part_id,
+        role_arn=_checked_role(context, request["roleArn"], cluster.name),
+        disable_session_tags=request.get("disableSessionTags", False),
+        created_at=context.now,
+        modified_at=context.now,
+        client_token=request.get("clientRequestToken", ""),
+        request=digest(request),
+        tags=checked_tags((), request.get("tags", {}), "InvalidParameterException"),
+    )
+
+
+def _check_subject(namespace: str, service_account: str, cluster: str) -> None:
+    if not NAMESPACE.fullmatch(namespace):
+        raise invalid_parameter(f"The namespace {namespace} is invalid", cluster)
+    is_long = len(service_account) > LONGEST_SERVICE_ACCOUNT
+    if is_long or not SERVICE_ACCOUNT.fullmatch(service_account):
+        raise invalid_parameter(f"The service account {service_account} is invalid", cluster)
+
+
+def _checked_role(context: Context, role_arn: str, cluster: str) -> str:
+    """A role of the account that there is and that the caller may pass."""
+    pass_role(context, role_arn, PODS_SERVICE)
+    if role_of_arn(context.tx, role_arn) is None:
+        raise invalid_parameter("Role provided in the request does not exist.", cluster)
+    return role_arn
+
+
+def _letters(number: int) -> str:
+    """The last digits of the number to the base 36."""
+    found = ""
+    for _ in range(ID_LENGTH):
+        number, digit = divmod(number, len(DIGITS))
+        found += DIGITS[digit]
+    return found
+
+
+def describe_pod_identity_association(
+    context: Context, request: "DescribePodIdentityAssociationRequestTypeDef"
+) -> Response:
+    cluster_named(context, request["clusterName"])
+    return {"association": _shape(_named(context, request))}
+
+
+def list_pod_identity_associations(
+    context: Context, request: "ListPodIdentityAssociationsRequestTypeDef"
+) -> Response:
+    cluster = cluster_named(context, request["clusterName"])
+    namespace, account = request.get("namespace"), request.get("serviceAccount")
+    found = [
+        each
+        for each in _associations(context, cluster.name)
+        if namespace in {None, each.namespace} and account in {None, each.service_account}
+    ]
+    given, following = page(sorted(found, key=_id), request, _id)
+    return {"associations": [_summary(each) for each in given], **following}
+
+
+def _id(association: PodIdentity) -> str:
+    return association.id
+
+
+def update_pod_identity_association(
+    context: Context, request: "UpdatePodIdentityAssociationRequestTypeDef"
+) -> Response:
+    """What is not given stays; the same call changes nothing the second time."""
+    _check_built(request)
+    cluster = _changeable_cluster(context, request["clusterName"])
+    association = _named(context, request)
+    role_arn = association.role_arn
+    if request.get("roleArn"):
+        role_arn = _checked_role(context, request["roleArn"], cluster.name)
+    changed = msgspec.structs.replace(
+        association,
+        role_arn=role_arn,
+        disable_session_tags=request.get("disableSessionTags", association.disable_session_tags),
+        modified_at=context.now,
+    )
+    context.tx.put(POD_IDENTITY, context.account, context.region, _record_name(changed), changed)
+    return {"association": _shape(changed)}
+
+
+def delete_pod_identity_association(
+    context: Context, request: "DeletePodIdentityAssociationRequestTypeDef"
+) -> Response:
+    cluster_named(context, request["clusterName"])
+    association = _named(context, request)
+    name = _record_name(association)
+    context.tx.delete(POD_IDENTITY, context.account, context.region, name)
+    return {"association": _shape(association)}
+
+
+def _record_name(association: PodIdentity) -> str:
+    name = pod_identity_name(association.namespace, association.service_account)
+    return part_name(association.cluster, name)
+
+
+def _associations(context: Context, cluster: str) -> list[PodIdentity]:
+    place = (context.account, context.region)
+    records = context.tx.scan(POD_IDENTITY, *place, prefix=part_name(cluster, ""))
+    return [record.value for record in records]
+
+
+def _named(context: Context, request: Any) -> PodIdentity:
+    cluster, part_id = request["clusterName"], request["associationId"]
+    for each in _associations(context, cluster):
+        if each.id == part_id:
+            return each
+    raise not_found(f"The specified association {part_id} could not be found.", cluster)
+
+
+def _summary(association: PodIdentity) -> dict[str, Any]:
+    return {
+        "clusterName": association.cluster,
+        "namespace": association.namespace,
+        "serviceAccount": association.service_account,
+        "associationArn": association.arn,
+        "associationId": association.id,
+    }
+
+
+def _shape(association: PodIdentity) -> dict[str, Any]:
+    return {
+        **_summary(association),
+        "roleArn": association.role_arn,
+        "tags": dict(association.tags),
+        "createdAt": association.created_at,
+        "modifiedAt": association.modified_at,
+        "disableSessionTags": association.disable_session_tags,
+    }
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "CreatePodIdentityAssociation": create_pod_identity_association,
+    "DeletePodIdentityAssociation": delete_pod_identity_association,
+    "DescribePodIdentityAssociation": describe_pod_identity_association,
+    "ListPodIdentityAssociations": list_pod_identity_associations,
+    "UpdatePodIdentityAssociation": update_pod_identity_association,
+}
