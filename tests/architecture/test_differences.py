@@ -5,17 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from longshore.services import ec2, ecr, ecs, eks, iam, logs, secretsmanager, ssm, sts
+from longshore.services import (
+    autoscaling,
+    ec2,
+    ecr,
+    ecs,
+    eks,
+    eks_auth,
+    elbv2,
+    iam,
+    logs,
+    secretsmanager,
+    ssm,
+    sts,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "differences-from-aws.md"
 NOTHING = None
 SERVICES = {
     service.name: service
     for service in (
+        autoscaling.service(),
         ec2.service(),
         ecr.service(NOTHING),
         ecs.service(),
         eks.service(),
+        elbv2.service(),
+        eks_auth.service(),
         iam.service(),
         logs.service(NOTHING),
         secretsmanager.service(NOTHING),
@@ -28,7 +44,7 @@ SERVICES = {
 def told():
     """Operations by service, as the page lists them."""
     _, _, lists = PAGE.read_text().partition("## Operations that are answered")
-    entries = re.findall(r"^- \*\*(\w+)\*\* \(\d+\): (.+?)(?=\n- |\n*\Z)", lists, re.M | re.S)
+    entries = re.findall(r"^- \*\*([\w-]+)\*\* \(\d+\): (.+?)(?=\n- |\n*\Z)", lists, re.M | re.S)
     return {name: text.replace("\n", " ") for name, text in entries}
 
 

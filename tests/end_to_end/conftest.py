@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from end_to_end.checks import LAUNCH_TYPES, start_restarting
 from end_to_end.cloud import Cloud
+from end_to_end.farm import Farm
 from end_to_end.sdk import python_image as make_python_image
 
 from longshore.testing.images import busybox_files
@@ -34,6 +35,12 @@ def longshore():
 @pytest.fixture(scope="session")
 def cloud(longshore, tmp_path_factory):
     return Cloud(longshore, tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def farm(cloud):
+    """An EKS cluster with a managed node group of two; `test_eks_vanished` ends it."""
+    return Farm(cloud)
 
 
 @pytest.fixture(scope="session")

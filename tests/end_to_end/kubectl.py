@@ -22,7 +22,7 @@ VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
 class Kubernetes:
     """One cluster, and kubectl for it: as the administrator, or as whoever has `key`."""
 
-    def __init__(self, cloud, name, version):
+    def __init__(self, cloud, name, version, mode="API"):
         self.cloud, self.name = cloud, name
         self.eks = cloud.longshore.client("eks")
         role = cloud.iam.create_role(
@@ -33,7 +33,7 @@ class Kubernetes:
             version=version,
             roleArn=role["Role"]["Arn"],
             resourcesVpcConfig={"subnetIds": cloud.default_subnets()[:2]},
-            accessConfig={"authenticationMode": "API"},
+            accessConfig={"authenticationMode": mode},
         )["cluster"]
         wait_until(self.is_active, ACTIVE_SECONDS, "the cluster is ACTIVE")
         self.config = cloud.directory / f"{name}.kubeconfig"
@@ -94,6 +94,11 @@ class Kubernetes:
                 if words[:1] == ["/kube"] and uid in _mounts(entry):
                     found[words[1]] = pid
         return found
+
+    @property
+    def env(self):
+        """The environment of a kubectl that a test starts by itself, as the administrator."""
+        return self._environment(None)
 
     def _environment(self, key):
         environment = self.cloud.longshore.environment()

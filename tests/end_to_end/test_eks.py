@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 from end_to_end.kubectl import EDIT, VIEW, Kubernetes
 from end_to_end.traces import traces
 
+from longshore.controllers.eks_cluster.access import own_address
 from longshore.testing.wait import wait_until
 
 BACK_SECONDS = 120
@@ -18,7 +20,7 @@ UPDATE_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def cluster(cloud):
-    return Kubernetes(cloud, "mall", "1.35")
+    return Kubernetes(cloud, "mall", "1.35", "API_AND_CONFIG_MAP")
 
 
 @pytest.fixture
@@ -134,6 +136,21 @@ def test_access_that_is_taken_away_ends_within_seconds(cluster, user):
     )
 
 
+def test_config_map_aws_auth_lets_in_whom_it_names(cluster, user):
+    mapped = [{"userarn": user[0], "username": "carol", "groups": ["auditors"]}]
+    named = ["--namespace=kube-system", "configmap", "aws-auth"]
+    cluster.run("create", *named, f"--from-literal=mapUsers={json.dumps(mapped)}")
+
+    def enters():
+        found = cluster.run("auth", "whoami", "--output=json", key=user[1], check=False)
+        return found.returncode == 0 and json.loads(found.stdout)["status"]["userInfo"]
+
+    me = wait_until(enters, 30, "the user is let in")
+    assert me["username"] == "carol"
+    assert "auditors" in me["groups"]
+    cluster.run("delete", *named)
+
+
 def test_token_is_good_for_its_own_cluster_alone(cluster, cloud):
     own, other = (
         json.loads(cloud.longshore.aws("eks", "get-token", "--cluster-name", name))
@@ -181,11 +198,62 @@ def test_service_account_has_the_role_that_trusts_it(cluster, cloud):
     }
 
 
+def interfaces(cluster, cloud):
+    """The control plane's in the user's subnets."""
+    filters = [{"Name": "description", "Values": [f"Amazon EKS {cluster.name}"]}]
+    return cloud.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+
+
+def exit_code(cloud, image, group, script):
+    """Of a shell script that a task with this security group runs in the cluster's VPC."""
+    container = {"name": "shell", "image": image, "command": ["/bin/sh", "-c", script]}
+    task = cloud.run(cloud.definition("shell", [container]), groups=[group])[0]
+    return cloud.await_status(task, "STOPPED")["containers"][0]["exitCode"]
+
+
+def test_api_server_is_reached_at_its_interfaces_by_members_of_its_group(
+    cluster, cloud, busybox_image
+):
+    found = interfaces(cluster, cloud)
+    assert len({each["AvailabilityZone"] for each in found}) == 2
+    assert all(each["RequesterManaged"] and each["Status"] == "in-use" for each in found)
+    addresses = {each["PrivateIpAddress"] for each in found}
+    endpoints = cluster.read("get", "endpointslices", "kubernetes")["endpoints"]
+    assert {address for each in endpoints for address in each["addresses"]} <= addresses
+    group = cluster.describe()["resourcesVpcConfig"]["clusterSecurityGroupId"]
+    script = " && ".join(f"nc -w 3 {address} 443 </dev/null" for address in sorted(addresses))
+    assert exit_code(cloud, busybox_image, group, script) == 0
+    stranger = cloud.security_group("stranger")
+    assert exit_code(cloud, busybox_image, stranger, script) != 0
+
+
+def test_private_access_leads_the_endpoints_name_to_the_interfaces_in_the_vpc(
+    cluster, cloud, busybox_image
+):
+    network = cluster.describe()["resourcesVpcConfig"]
+    group, name = network["clusterSecurityGroupId"], cluster.describe()["endpoint"][8:]
+    address = interfaces(cluster, cloud)[0]["PrivateIpAddress"]
+    reach = f"nc -w 3 {name} 443 </dev/null"
+    script = f'case "$(nslookup {name})" in *{address}*) {reach};; *) exit 9;; esac'
+    assert exit_code(cloud, busybox_image, group, script) == 9
+    for private in (True, False):
+        cluster.eks.update_cluster_config(
+            name=cluster.name, resourcesVpcConfig={"endpointPrivateAccess": private}
+        )
+        wait_until(cluster.is_active, UPDATE_SECONDS, "the update is through")
+        if private:
+            assert exit_code(cloud, busybox_image, group, script) == 0
+            assert cluster.answers()
+
+
 def test_addresses_outside_of_public_access_cidrs_reach_nothing(cluster):
     cluster.eks.update_cluster_config(
         name=cluster.name, resourcesVpcConfig={"publicAccessCidrs": ["203.0.113.0/24"]}
     )
     wait_until(lambda: not cluster.answers(), 30, "the endpoint is shut")
+    # Longshore's own loops go on.
+    endpoint = (cluster.describe()["endpoint"].removeprefix("https://"), 443)
+    socket.create_connection(endpoint, 5, source_address=(own_address(), 0)).close()
     wait_until(cluster.is_active, UPDATE_SECONDS, "the update is through")
     update = cluster.eks.update_cluster_config(
         name=cluster.name, resourcesVpcConfig={"publicAccessCidrs": ["0.0.0.0/0"]}
@@ -258,6 +326,7 @@ def test_deleted_cluster_leaves_nothing(cluster, cloud):
     assert endpoint not in Path("/etc/hosts").read_text()
     assert not (installation.data_dir / "eks" / uid).exists()
     assert not [line for line in traces(installation) if uid in line]
+    assert interfaces(cluster, cloud) == []
     group = described["resourcesVpcConfig"]["clusterSecurityGroupId"]
     with pytest.raises(ClientError, match="does not exist"):
         cloud.ec2.describe_security_groups(GroupIds=[group])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from end_to_end.shells import shell_image
 from end_to_end.software import NGINX_COMMAND, NGINX_PAGE, nginx_files
 
 from longshore.components import locate
@@ -139,12 +140,13 @@ def test_first_session_of_the_readme_works_as_it_stands_there(cloud, engine, tre
 @needs_programs
 def test_kubernetes_cluster_of_the_readme_works_as_it_stands_there(cloud, tree):
     beginning = _session().partition("aws sts get-caller-identity")[0]
+    beginning += f"image={shell_image(cloud)}\n"
     _program(tree / "bin/kubectl", f'#!/bin/sh\nexec {locate("kube-1.36")} kubectl "$@"\n')
     said = _typed(
         beginning + _session("A Kubernetes cluster"),
         tree,
         {**cloud.longshore.environment(), "KUBECONFIG": str(tree / "kubeconfig")},
     )
-    assert "kube-system" in said
+    assert re.search(r"^hello-\S+ +1/1 +Running", said, re.MULTILINE)
     eks = cloud.longshore.client("eks")
     wait_until(lambda: "shop" not in eks.list_clusters()["clusters"], 60, "the cluster is gone")

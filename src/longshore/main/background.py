@@ -5,17 +5,27 @@ Imported once the API answers, since no first answer needs what it brings (X.509
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from socket import socket
 
 from longshore.authenticator import authenticator, issuers
 from longshore.awsapi.regions import regions_of_aws
 from longshore.base.authority import Authority
 from longshore.base.installation import Installation
-from longshore.controllers.eks_cluster import EksCluster, ImagePusher, Keeping
+from longshore.controllers.cluster_clients import ClusterClients, ClusterObjects
+from longshore.controllers.eks_addons import AddonImages, EksAddons, EksBootstrap
+from longshore.controllers.eks_admission import EksAdmission
+from longshore.controllers.eks_cluster import AdminAccess, EksCluster, Keeping
 from longshore.controllers.eks_cluster.plane import issuer_name
-from longshore.controllers.interface import Surroundings
+from longshore.controllers.eks_fargate import EksFargate
+from longshore.controllers.eks_load_balancers import EksLoadBalancers
+from longshore.controllers.eks_nodegroup import EksNodegroup
+from longshore.controllers.eks_nodes import EksNodes
+from longshore.controllers.instance import InstanceController, Machines
+from longshore.controllers.interface import Controller, Surroundings
+from longshore.controllers.load_balancer import LoadBalancerController
 from longshore.controllers.loop import run_controllers
+from longshore.controllers.own_images import OwnImages
 from longshore.controllers.registry import controllers
 from longshore.controllers.session import AgentSessions
 from longshore.gateway.asgi import Later
@@ -53,38 +63,61 @@ async def run(
     OIDC issuers.
     """
     sessions = AgentSessions(surroundings, identity)
+    installation = surroundings.installation
+    authority = _authority(installation)
+    keeping = Keeping(installation, offer.sealer, authority.certificate_pem, surroundings.clock)
+    clients = ClusterClients(AdminAccess(surroundings, keeping).of)
     asked = authenticator(
-        surroundings.store, identity, surroundings.clock, surroundings.installation
+        surroundings.store, identity, surroundings.clock, installation, ClusterObjects(clients)
     )
     apps = (sessions.acs, sessions.tcs, asked, issuers(surroundings.store))
     for route, app in zip(routes.values(), apps, strict=True):
         route.become(app)
     parts = Parts(
-        installation=surroundings.installation,
+        installation=installation,
         store=surroundings.store,
         blobs=offer.blobs,
         identity=identity,
         clock=surroundings.clock,
         ids=surroundings.ids,
     )
-    authority = _authority(surroundings.installation)
     async with running_registry(parts, authority, listening=registry), asyncio.TaskGroup() as group:
         group.create_task(sessions.run())
         group.create_task(
             run_controllers(
-                [*controllers(surroundings, offer.log_store), _eks(surroundings, offer, authority)],
+                [
+                    *controllers(surroundings, offer.log_store),
+                    *_with_own_images(surroundings, offer, authority, keeping, clients),
+                ],
                 surroundings,
                 holder=f"{os.uname().nodename}/{os.getpid()}",
-                shared=bool(surroundings.installation.store),
+                shared=bool(installation.store),
             )
         )
 
 
-def _eks(surroundings: Surroundings, offer: Offer, authority: Authority) -> EksCluster:
-    keeping = Keeping(
-        surroundings.installation, offer.sealer, authority.certificate_pem, surroundings.clock
-    )
-    return EksCluster(surroundings, keeping, ImagePusher(surroundings, offer.blobs))
+def _with_own_images(
+    surroundings: Surroundings,
+    offer: Offer,
+    authority: Authority,
+    keeping: Keeping,
+    clients: ClusterClients,
+) -> Iterator[Controller]:
+    """The controllers of what runs images of Longshore's own making."""
+    installation = surroundings.installation
+    images = OwnImages(surroundings, offer.blobs)
+    yield EksCluster(surroundings, keeping, images)
+    yield EksAdmission(surroundings, clients, authority.certificate_pem)
+    yield EksNodes(surroundings, clients)
+    yield EksNodegroup(surroundings, clients)
+    yield EksLoadBalancers(surroundings, clients)
+    yield EksFargate(surroundings, clients)
+    addon_images = AddonImages(installation, images)
+    yield EksBootstrap(surroundings, clients, addon_images)
+    yield EksAddons(surroundings, clients, addon_images)
+    machines = Machines(installation, images, authority.certificate_pem.decode())
+    yield InstanceController(surroundings, machines)
+    yield LoadBalancerController(surroundings, images)
 
 
 def _authority(installation: Installation) -> Authority:

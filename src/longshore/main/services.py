@@ -28,7 +28,7 @@ class ServicesOnDemand(Mapping[str, Service]):
         found = self._made.get(name)
         if found is None:
             needs = self._needs[name]
-            room = import_module(f"longshore.services.{name}")
+            room = import_module(f"longshore.services.{name.replace('-', '_')}")
             found = self._made.setdefault(name, room.service(*needs))
         return found
 
@@ -63,10 +63,13 @@ def open_offer(surroundings: Surroundings, stack: contextlib.AsyncExitStack) -> 
     sealer = Sealer.load_or_create(data_dir / "sealing.key")
     services = ServicesOnDemand(
         {
+            "autoscaling": (),
             "ec2": (),
             "ecr": (blobs,),
             "ecs": (),
             "eks": (),
+            "elbv2": (),
+            "eks-auth": (),
             "iam": (),
             "logs": (log_store,),
             "secretsmanager": (sealer,),

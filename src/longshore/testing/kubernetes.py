@@ -1,21 +1,26 @@
 """A control plane of Kubernetes alone: its processes in a network namespace, without a cloud."""
 
+import asyncio
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from longshore.base.certificates import KeyPair
 from longshore.base.clock import SystemClock
 from longshore.components import locate
+from longshore.fabric.namespaces import within
 from longshore.kubernetes import ControlPlane, commands, files, kubeconfig, new_keys
+from longshore.kubernetes.access import Access
 from longshore.kubernetes.control_plane import administrator
 from longshore.kubernetes.kubeconfig import certificate
 from longshore.testing.containerd import network_namespace
 from longshore.testing.wait import wait_until
 
+T = TypeVar("T")
 ADDRESS = "10.123.0.2"
 READY_SECONDS = 90.0
 
@@ -28,6 +33,8 @@ class RunningControlPlane:
         self._namespace = namespace
         self._directory = directory
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         now = SystemClock().now()
         self.plane = ControlPlane(
             cluster="tests",
@@ -50,6 +57,42 @@ class RunningControlPlane:
         url = f"https://{ADDRESS}:{self.plane.port}"
         path.write_bytes(kubeconfig(url, authority, certificate(client)))
         return path
+
+    @property
+    def namespace(self) -> Path:
+        """The network namespace that its processes are in."""
+        return Path("/run/netns") / self._namespace
+
+    @property
+    def access(self) -> Access:
+        """As Longshore's own loops have it, in the plane's namespace."""
+        client = administrator(self.keys, SystemClock().now())
+        return Access(
+            url=f"https://{ADDRESS}:{self.plane.port}",
+            authority_pem=self.keys.cluster.certificate,
+            client_cert_pem=client.certificate,
+            client_key_pem=client.key,
+        )
+
+    def inside(self, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What the coroutine gives, run in the plane's namespace: in one loop, until `close`."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._run_loop, args=[self._loop])
+            self._thread.start()
+        return asyncio.run_coroutine_threadsafe(do(), self._loop).result()
+
+    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        with within(self.namespace):
+            loop.run_forever()
+        loop.close()
+
+    def close(self) -> None:
+        """End the loop."""
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop = None
 
     def start(self) -> None:
         """Start every process; return when the API server is ready and its clients run.
@@ -87,7 +130,11 @@ class RunningControlPlane:
             self._processes.popitem()[1].wait()
 
     def run(
-        self, *arguments: str, check: bool = True, config: Path | None = None
+        self,
+        *arguments: str,
+        check: bool = True,
+        config: Path | None = None,
+        stdin: str | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         """`kubectl ARGUMENTS`."""
         done = subprocess.run(
@@ -95,6 +142,7 @@ class RunningControlPlane:
             check=False,
             capture_output=True,
             text=True,
+            input=stdin,
             timeout=READY_SECONDS,
         )
         assert done.returncode == 0 or not check, done
@@ -105,7 +153,11 @@ class RunningControlPlane:
         return json.loads(self.run(*arguments, "--output=json").stdout)
 
     def _inside(self, *arguments: str) -> list[str]:
-        return ["ip", "netns", "exec", self._namespace, str(self._kube), *arguments]
+        return self.in_namespace(str(self._kube), *arguments)
+
+    def in_namespace(self, *command: str) -> list[str]:
+        """The command line that runs this one in the plane's namespace."""
+        return ["ip", "netns", "exec", self._namespace, *command]
 
 
 @contextlib.contextmanager
@@ -125,4 +177,5 @@ def running_control_plane(minor: str, directory: Path, name: str) -> Iterator[Ru
             running.start()
             yield running
         finally:
+            running.close()
             running.kill()
