@@ -145,8 +145,9 @@ def _tasks_of_sample(cloud):
     ("service", "operation", "request_"),
     [
         ("dynamodb", "list_tables", {}),
-        ("eks", "list_nodegroups", {"clusterName": "none"}),
-        ("elbv2", "describe_load_balancers", {}),
+        ("autoscaling", "describe_policies", {}),
+        ("ec2", "describe_nat_gateways", {}),
+        ("eks", "list_insights", {"clusterName": "none"}),
         ("lambda", "list_functions", {}),
         ("s3", "list_buckets", {}),
     ],

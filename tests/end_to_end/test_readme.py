@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from end_to_end.shells import shell_image
+from end_to_end.shells import PAGE, shell_image
 from end_to_end.software import NGINX_COMMAND, NGINX_PAGE, nginx_files
 
 from longshore.components import locate
@@ -148,5 +148,6 @@ def test_kubernetes_cluster_of_the_readme_works_as_it_stands_there(cloud, tree):
         {**cloud.longshore.environment(), "KUBECONFIG": str(tree / "kubeconfig")},
     )
     assert re.search(r"^hello-\S+ +1/1 +Running", said, re.MULTILINE)
+    assert PAGE.decode() in said
     eks = cloud.longshore.client("eks")
     wait_until(lambda: "shop" not in eks.list_clusters()["clusters"], 60, "the cluster is gone")

@@ -53,6 +53,7 @@ async def _speak(host: Host, engine: Engine) -> None:
     ready_file.unlink(missing_ok=True)
     await engine.adopted.wait()
     network = NetworkApplier(host.fabric)
+    host.networks_applied = network.caught_up
 
     # Until the registration: tasks that run already may ask for it.
     host.zone = load_identity(host).zone

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,10 @@ from longshore.fabric.interface import Fabric
 from longshore.nodeapi import acs
 from longshore.runtime.bridge import Bridge
 from longshore.runtime.interface import Runtime
+
+
+async def _at_once() -> None:
+    """Nothing was told yet."""
 
 
 @dataclass
@@ -40,6 +44,8 @@ class Host:
         default_factory=lambda: defaultdict(asyncio.Lock)
     )
     """By image reference: held while it is looked for and fetched."""
+    networks_applied: Callable[[], Awaitable[None]] = _at_once
+    """Returns when the kernel has what the control plane has told of the network until then."""
     ports: HostPorts = field(default_factory=HostPorts)
 
     @property

@@ -21,11 +21,25 @@ class NetworkApplier:
         self._waiting: NetworkMessage | None = None
         self._offered = asyncio.Event()
         self._results: asyncio.Queue[NetworkAckRequest] = asyncio.Queue(maxsize=1)
+        self._offers = self._done = 0
+        """How many were offered, and the number of the last one that was applied or failed."""
+        self._progress = asyncio.Condition()
 
     def offer(self, message: NetworkMessage) -> None:
         """The network is to be this one; what was offered before and not begun is forgotten."""
         self._waiting = message
+        self._offers += 1
         self._offered.set()
+
+    async def caught_up(self) -> None:
+        """Return when what has been offered until now, or something newer, has been applied.
+
+        An interface may have left this host and come back: a network before the last one has it,
+        one that is being applied has not.
+        """
+        wanted = self._offers
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._done >= wanted)
 
     async def run(self) -> None:
         """Apply what is offered, until cancelled."""
@@ -33,8 +47,12 @@ class NetworkApplier:
             await self._offered.wait()
             self._offered.clear()
             message, self._waiting = self._waiting, None
+            number = self._offers
             if message is not None:
                 self._tell(await self._apply(message))
+            async with self._progress:
+                self._done = number
+                self._progress.notify_all()
 
     async def _apply(self, message: NetworkMessage) -> NetworkAckRequest:
         error = ""

@@ -69,6 +69,7 @@ async def _attach(work: Work) -> Path:
         raise HookFailure("ResourceInitializationError: the task has no elastic network interface")
     try:
         async with asyncio.timeout(ENI_SECONDS):
+            await work.host.networks_applied()
             first = await _announced(work, named.ec2_id)
             path = await fabric.attach(first)
             for number, other in enumerate(work.task.elastic_network_interfaces[1:], 1):

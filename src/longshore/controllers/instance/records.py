@@ -21,6 +21,7 @@ from longshore.model.instances import (
 )
 from longshore.scheduler.launch import Launch, new_task
 from longshore.store.interface import Key, Reader, Transaction
+from longshore.vpc.interfaces import leave_interface
 
 GROUP = "instance:"
 """What the groups of instances' tasks begin with."""
@@ -124,8 +125,10 @@ def stop(tx: Transaction, key: Key, task: ecs.Task, now: float) -> None:
 
 
 def leave(tx: Transaction, key: Key, instance: Instance) -> None:
-    """A stopped instance has no public address of its own any more."""
-    give_up_public_address(tx, instance.interface_account(key.account), key.region, instance)
+    """A stopped instance is on no host, and has no public address of its own any more."""
+    account = instance.interface_account(key.account)
+    leave_interface(tx, ecs.TaskInterface(account, instance.interface_id), key.region)
+    give_up_public_address(tx, account, key.region, instance)
 
 
 def take_away(tx: Transaction, key: Key, instance: Instance, status: InstanceStatus) -> None:

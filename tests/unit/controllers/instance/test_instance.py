@@ -139,6 +139,13 @@ class World:
         await self.reconcile()
         await self.play("RUNNING")
 
+    def place(self, host):
+        """The interface is in this host's network."""
+        changed = msgspec.structs.replace(self.interface, host=host)
+        self.store._run(
+            lambda tx: tx.put(ec2.NETWORK_INTERFACE, ACCOUNT, REGION, changed.id, changed), 1
+        )
+
     def ask(self, operation, *arguments):
         around = Around(
             account=ACCOUNT,
@@ -184,6 +191,20 @@ async def test_a_stopped_instance_starts_again_as_another_task(world):
     assert world.state == "running"
     assert world.task.id != first
     assert world.status.reason is None
+
+
+async def test_a_stopped_instance_is_in_no_hosts_network_a_rebooted_one_stays_there(world):
+    await world.run()
+    world.place("host-1")
+    world.ask(reboot_instance)
+    await world.reconcile()
+    await world.play("STOPPED", 129)
+    assert world.interface.host == "host-1"
+    await world.play("RUNNING")
+    world.ask(stop_instance)
+    await world.reconcile()
+    await world.play("STOPPED", 129)
+    assert world.interface.host == ""
 
 
 async def test_a_reboot_is_not_seen_in_the_state(world):

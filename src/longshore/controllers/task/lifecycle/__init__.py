@@ -6,11 +6,10 @@ Enters: `reported`, `desired_status` and `placement` of tasks. Leaves: `last_sta
 
 from longshore.controllers.one_kind import OneKind
 from longshore.controllers.task.lifecycle.steps import next_step
-from longshore.model.ecs import TASK, Task, TaskInterface
+from longshore.model.ecs import TASK, Task
 from longshore.scheduler.reservation import release
 from longshore.store.interface import Key, Record, Transaction
 from longshore.vpc import delete_network_interface
-from longshore.vpc.interfaces import leave_interface
 
 
 class TaskLifecycle(OneKind[Task]):
@@ -34,9 +33,8 @@ class TaskLifecycle(OneKind[Task]):
 def _free(tx: Transaction, key: Key, task: Task) -> None:
     """In the transaction that ends the task, so that nothing is held by a task that is gone."""
     place = task.placement
-    if place is not None and place.account:
-        leave_interface(tx, TaskInterface(place.account, place.eni_id), key.region)
-    elif place is not None and place.eni_id:
+    # Another account's stays where it is, for the next task that has it.
+    if place is not None and place.eni_id and not place.account:
         delete_network_interface(tx, key.account, key.region, place.eni_id)
     instance = place.instance_arn if place is not None else task.instance_arn
     if instance:

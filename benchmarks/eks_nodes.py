@@ -1,0 +1,296 @@
+"""EKS's nodes and pods: from asking to Ready, and what an empty node takes.
+
+    .venv/bin/python benchmarks/eks_nodes.py [--pods N] [--burst N]
+
+One cluster. The time of a node is that from a larger node group until the new node is Ready; the
+first of an installation also has its machine image made. Then pods of a cached image one by one,
+from `create` until Ready, beside `docker run`'s equivalent on the same machine, `ctr run` of the
+same image in Longshore's own containerd; and many at once. A Fargate pod has a machine and a kernel
+of its own. Needs root, and the components (`longshore components install kubernetes`).
+"""
+
+import argparse
+import base64
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from longshore.components import locate
+from longshore.components.pins import KUBERNETES_RELEASES
+from longshore.testing.images import busybox_files, make_image, push_image
+from longshore.testing.longshore import RunningLongshore
+from longshore.testing.wait import wait_until
+
+MINOR = max(KUBERNETES_RELEASES)
+NAME, GROUP, PROFILE = "bench", "workers", "serverless"
+WAIT_SECONDS = 300.0
+NODE_POLICIES = (
+    "AmazonEKSWorkerNodePolicy",
+    "AmazonEKS_CNI_Policy",
+    "AmazonEC2ContainerRegistryReadOnly",
+)
+COMMAND = ["sh", "-c", "trap 'exit 0' TERM; sleep 9999 & wait"]
+
+
+class Bench:
+    """A running Longshore with one cluster, and kubectl for it."""
+
+    def __init__(self, running: RunningLongshore, directory: Path) -> None:
+        self.running = running
+        self.iam, self.ec2 = running.client("iam"), running.client("ec2")
+        self.eks = running.client("eks")
+        self.config = directory / "kubeconfig"
+        self.directory = directory
+        self.subnets = [each["SubnetId"] for each in self.ec2.describe_subnets()["Subnets"]][:2]
+        self.environment = {
+            **running.environment(),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+
+    def role(self, name: str, service: str, policies: Iterable[str] = ()) -> str:
+        """The ARN of a new role that this service may have."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": f"{service}.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        arn: str = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"][
+            "Arn"
+        ]
+        for policy in policies:
+            self.iam.attach_role_policy(
+                RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}"
+            )
+        return arn
+
+    def kubectl(self, *arguments: str, text: str = "") -> str:
+        """What `kubectl ARGUMENTS` prints."""
+        command = [str(locate(f"kube-{MINOR}")), "kubectl", f"--kubeconfig={self.config}"]
+        return subprocess.run(
+            [*command, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            input=text,
+            env=self.environment,
+            timeout=WAIT_SECONDS,
+        ).stdout
+
+    def read(self, *arguments: str) -> list[Any]:
+        items: list[Any] = json.loads(self.kubectl("get", *arguments, "--output=json"))["items"]
+        return items
+
+
+def main() -> None:
+    """Run everything and print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pods", type=int, default=40)
+    parser.add_argument("--burst", type=int, default=20)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="longshore-bench-") as directory:
+        running = RunningLongshore(Path(directory) / "data")
+        try:
+            report(Bench(running, Path(directory)), options.pods, options.burst)
+        finally:
+            running.end()
+
+
+def report(bench: Bench, pods: int, burst: int) -> None:
+    """Make the cluster, time nodes and pods, and say what came of it."""
+    make_cluster(bench)
+    image = push(bench)
+    print(f"first node Ready, its image made first          {first_node(bench):6.1f} s")
+    print(f"another node Ready                              {timed(bench, another_node):6.1f} s")
+    one_pod(bench, image, "warm")
+    times = [one_pod(bench, image, f"pod-{number}") for number in range(pods)]
+    bare = [by_ctr(bench, image, number) for number in range(5)]
+    usual, reference = statistics.median(times), statistics.median(bare)
+    print(f"pod Ready, one by one, p50                      {usual:6.2f} s")
+    print(f"pod Ready, one by one, p99 of {pods:<4}              {percentile(times, 99):6.2f} s")
+    print(f"ctr run of the same image (median)              {reference:6.2f} s")
+    print(f"times the reference                             {usual / reference:6.1f}")
+    print(
+        f"pods a second, {burst} at once                      {at_once(bench, image, burst):6.1f}"
+    )
+    print(f"empty node                                      {node_memory(bench):6.0f} MiB (PSS)")
+    fargate(bench)
+    apart = [one_pod(bench, image, f"apart-{n}", "serverless") for n in range(3)]
+    print(f"pod on Fargate Ready, with its machine (median) {statistics.median(apart):6.1f} s")
+
+
+def make_cluster(bench: Bench) -> None:
+    bench.eks.create_cluster(
+        name=NAME,
+        version=MINOR,
+        roleArn=bench.role("bench-cluster", "eks"),
+        resourcesVpcConfig={"subnetIds": bench.subnets, "endpointPrivateAccess": True},
+        accessConfig={"authenticationMode": "API"},
+    )
+    wait_until(
+        lambda: bench.eks.describe_cluster(name=NAME)["cluster"]["status"] == "ACTIVE",
+        WAIT_SECONDS,
+        "the cluster is ACTIVE",
+    )
+    where = ["--name", NAME, "--kubeconfig", str(bench.config)]
+    bench.running.aws("eks", "update-kubeconfig", *where)
+
+
+def push(bench: Bench) -> str:
+    """A small image in the account's registry; its reference."""
+    ecr = bench.running.client("ecr")
+    uri: str = ecr.create_repository(repositoryName="bench")["repository"]["repositoryUri"]
+    layout = bench.directory / "image"
+    make_image(layout, busybox_files("sh", "sleep"), {"Cmd": COMMAND})
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    push_image(layout, f"{uri}:1", base64.b64decode(token).decode())
+    return f"{uri}:1"
+
+
+def timed(bench: Bench, work: Callable[[Bench], None]) -> float:
+    began = time.monotonic()
+    work(bench)
+    return time.monotonic() - began
+
+
+def first_node(bench: Bench) -> float:
+    role = bench.role("bench-nodes", "ec2", NODE_POLICIES)
+    began = time.monotonic()
+    bench.eks.create_nodegroup(
+        clusterName=NAME,
+        nodegroupName=GROUP,
+        nodeRole=role,
+        subnets=bench.subnets[:1],
+        instanceTypes=["t3.medium"],
+        scalingConfig={"minSize": 1, "maxSize": 3, "desiredSize": 1},
+    )
+    await_nodes(bench, 1)
+    return time.monotonic() - began
+
+
+def another_node(bench: Bench) -> None:
+    sizes = {"minSize": 1, "maxSize": 3, "desiredSize": 2}
+    bench.eks.update_nodegroup_config(clusterName=NAME, nodegroupName=GROUP, scalingConfig=sizes)
+    await_nodes(bench, 2)
+
+
+def await_nodes(bench: Bench, count: int) -> None:
+    def ready() -> bool:
+        return sum(is_ready(node) for node in bench.read("nodes")) == count
+
+    wait_until(ready, WAIT_SECONDS, f"{count} nodes are Ready")
+
+
+def is_ready(thing: Any) -> bool:
+    conditions = thing["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def pod(name: str, image: str, namespace: str = "default") -> dict[str, Any]:
+    container = {"name": "main", "image": image, "command": COMMAND}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"bench": "pod"}},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+    }
+
+
+def one_pod(bench: Bench, image: str, name: str, namespace: str = "default") -> float:
+    """Seconds from the pod's creation until it is Ready; it is deleted again."""
+    began = time.monotonic()
+    bench.kubectl("create", "--filename=-", text=json.dumps(pod(name, image, namespace)))
+    where = [f"--namespace={namespace}", f"pod/{name}"]
+    bench.kubectl("wait", *where, "--for=condition=Ready", f"--timeout={WAIT_SECONDS:.0f}s")
+    took = time.monotonic() - began
+    bench.kubectl("delete", *where)
+    return took
+
+
+def at_once(bench: Bench, image: str, count: int) -> float:
+    """Pods that become Ready in a second, of so many."""
+    pods = [pod(f"burst-{number}", image) for number in range(count)]
+    began = time.monotonic()
+    everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
+    bench.kubectl("create", "--filename=-", text=everything)
+    chosen = ["pod", "--selector=bench=pod"]
+    bench.kubectl("wait", *chosen, "--for=condition=Ready", f"--timeout={WAIT_SECONDS:.0f}s")
+    took = time.monotonic() - began
+    bench.kubectl("delete", *chosen)
+    return count / took
+
+
+def by_ctr(bench: Bench, image: str, number: int) -> float:
+    """Seconds that `ctr run` of the image takes whose command ends at once."""
+    address = bench.running.installation.run_dir / "containerd.sock"
+    ctr = [str(locate("ctr")), "--address", str(address), "--namespace", "bench"]
+    if number == 0:
+        layout = bench.directory / "image.tar"
+        subprocess.run(["tar", "-C", bench.directory / "image", "-cf", layout, "."], check=True)
+        subprocess.run([*ctr, "image", "import", "--index-name", image, layout], check=True)
+    began = time.monotonic()
+    subprocess.run([*ctr, "run", "--rm", image, f"bench-{number}", "sleep", "0"], check=True)
+    return time.monotonic() - began
+
+
+def percentile(values: list[float], part: int) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(len(ordered) * part / 100))]
+
+
+def node_memory(bench: Bench) -> float:
+    """MiB of what runs on the node that was added last, pods of DaemonSets among it (PSS)."""
+    newest = max(bench.read("nodes"), key=lambda node: node["metadata"]["creationTimestamp"])
+    instance = newest["spec"]["providerID"].rpartition("/")[2]
+    mark = f"/instances/{instance}/"
+    sizes = [_pss(entry) for entry in Path("/proc").iterdir() if _is_of(entry, mark)]
+    return sum(sizes) / 2**20
+
+
+def _is_of(entry: Path, mark: str) -> bool:
+    try:
+        return entry.name.isdigit() and mark in (entry / "mountinfo").read_text()
+    except OSError:
+        return False
+
+
+def _pss(entry: Path) -> int:
+    try:
+        lines = (entry / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    found = next((line for line in lines if line.startswith("Pss:")), "Pss: 0 kB")
+    return int(found.split()[1]) * 1024
+
+
+def fargate(bench: Bench) -> None:
+    """A Fargate profile of the namespace `serverless`, in a private subnet."""
+    vpc = bench.eks.describe_cluster(name=NAME)["cluster"]["resourcesVpcConfig"]["vpcId"]
+    made = bench.ec2.create_subnet(VpcId=vpc, CidrBlock="172.31.240.0/24")["Subnet"]["SubnetId"]
+    table = bench.ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    bench.ec2.associate_route_table(RouteTableId=table, SubnetId=made)
+    policy = "AmazonEKSFargatePodExecutionRolePolicy"
+    bench.kubectl("create", "namespace", "serverless")
+    named = {"clusterName": NAME, "fargateProfileName": PROFILE}
+    bench.eks.create_fargate_profile(
+        **named,
+        podExecutionRoleArn=bench.role("bench-pods", "eks-fargate-pods", [policy]),
+        subnets=[made],
+        selectors=[{"namespace": "serverless"}],
+    )
+    wait_until(
+        lambda: bench.eks.describe_fargate_profile(**named)["fargateProfile"]["status"] == "ACTIVE",
+        WAIT_SECONDS,
+        "the profile is ACTIVE",
+    )
+
+
+if __name__ == "__main__":
+    main()
