@@ -18,7 +18,7 @@ from longshore.testing.docker import DockerEngine
 from longshore.testing.wait import wait_until
 
 README = Path(__file__).parents[2] / "README.md"
-SESSION_SECONDS = 300
+SESSION_SECONDS = 600
 LONGSHORE = """#!/bin/sh
 [ "$1" = components ] || set -- "$@" --data-dir '{data_dir}'
 exec '{python}' -m longshore.main "$@"
