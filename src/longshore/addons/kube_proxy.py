@@ -10,11 +10,11 @@ import msgspec
 
 from longshore.addons import schema
 from longshore.addons.objects import (
-    APPS,
     CORE,
     NOT_FARGATE,
     Object,
     cluster_role_binding,
+    daemon_set,
     linux_nodes,
     metadata,
     service_account,
@@ -49,7 +49,7 @@ def objects(settings: Settings, configuration: Mapping[str, Any]) -> list[Object
         cluster_role_binding("eks:kube-proxy", MARKED, "system:node-proxier", NAME),
         _config_map(NAME, {"kubeconfig": _kubeconfig(settings.endpoint)}),
         _config_map(f"{NAME}-config", {"config": _configuration()}),
-        _daemon_set(settings, configuration),
+        daemon_set(NAME, LABELS, MARKED, configuration, _pod(settings, configuration)),
     ]
 
 
@@ -117,29 +117,6 @@ def _configuration() -> Object:
         "metricsBindAddress": "0.0.0.0:10249",
         "mode": "iptables",
         "portRange": "",
-    }
-
-
-def _daemon_set(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    annotations = configuration.get("podAnnotations", {})
-    return {
-        "apiVersion": APPS,
-        "kind": "DaemonSet",
-        "metadata": metadata(NAME, MARKED),
-        "spec": {
-            "selector": {"matchLabels": LABELS},
-            "updateStrategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxUnavailable": "10%"},
-            },
-            "template": {
-                "metadata": {
-                    "labels": {**configuration.get("podLabels", {}), **LABELS},
-                    **({"annotations": annotations} if annotations else {}),
-                },
-                "spec": _pod(settings, configuration),
-            },
-        },
     }
 
 

@@ -136,3 +136,36 @@ def apart(key: str, value: str) -> Object:
             {"weight": 100, "podAffinityTerm": term}
         ]
     }
+
+
+def daemon_set(
+    name: str,
+    labels: Mapping[str, str],
+    marked: Mapping[str, str],
+    configuration: Mapping[str, Any],
+    pod: Object,
+) -> Object:
+    """A DaemonSet of pods with these labels, rolled a tenth at a time; it is itself `marked`.
+
+    Its pods have the labels and annotations of the add-on's configuration too.
+    """
+    annotations = configuration.get("podAnnotations", {})
+    return {
+        "apiVersion": APPS,
+        "kind": "DaemonSet",
+        "metadata": metadata(name, marked),
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "updateStrategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": "10%"},
+            },
+            "template": {
+                "metadata": {
+                    "labels": {**configuration.get("podLabels", {}), **labels},
+                    **({"annotations": annotations} if annotations else {}),
+                },
+                "spec": pod,
+            },
+        },
+    }

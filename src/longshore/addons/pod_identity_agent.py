@@ -9,11 +9,10 @@ from typing import Any
 
 from longshore.addons import schema
 from longshore.addons.objects import (
-    APPS,
     NOT_FARGATE,
     Object,
+    daemon_set,
     linux_nodes,
-    metadata,
     service_account,
 )
 from longshore.addons.settings import Settings
@@ -44,30 +43,10 @@ SCHEMA: schema.Schema = {
 
 
 def objects(settings: Settings, configuration: Mapping[str, Any]) -> list[Object]:
-    return [service_account(NAME, LABELS, settings), _daemon_set(settings, configuration)]
-
-
-def _daemon_set(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    annotations = configuration.get("podAnnotations", {})
-    return {
-        "apiVersion": APPS,
-        "kind": "DaemonSet",
-        "metadata": metadata(NAME, LABELS),
-        "spec": {
-            "selector": {"matchLabels": LABELS},
-            "updateStrategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxUnavailable": "10%"},
-            },
-            "template": {
-                "metadata": {
-                    "labels": {**configuration.get("podLabels", {}), **LABELS},
-                    **({"annotations": annotations} if annotations else {}),
-                },
-                "spec": _pod(settings, configuration),
-            },
-        },
-    }
+    return [
+        service_account(NAME, LABELS, settings),
+        daemon_set(NAME, LABELS, LABELS, configuration, _pod(settings, configuration)),
+    ]
 
 
 def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:

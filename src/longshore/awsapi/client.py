@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from longshore.awsapi.connection import Connection, ConnectionBroken
+from longshore.awsapi.connection import Connection
 from longshore.awsapi.http import HttpResponse
+from longshore.awsapi.kept_connections import KeptConnections
 from longshore.awsapi.model import load_metadata
 from longshore.awsapi.signing import Keys, sign
 from longshore.base.clock import Clock
@@ -39,13 +40,12 @@ class Client:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`keys` is asked for each request, so that they may change; `seconds` bound each call."""
-        self._url = urlsplit(endpoint_url)
+        self._url = url = urlsplit(endpoint_url)
         self._keys = keys
         self._region = region
         self._clock = clock
         self._seconds = seconds
-        self._tls = tls
-        self._idle: list[Connection] = []
+        self._connections = KeptConnections(lambda: Connection.open(url, tls), IDLE_CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,8 +60,7 @@ class Client:
 
     def close(self) -> None:
         """End the kept connections."""
-        while self._idle:
-            self._idle.pop().close()
+        self._connections.close()
 
     async def call(
         self, service: str, operation: str, request: Mapping[str, Any] | None = None
@@ -110,35 +109,7 @@ class Client:
             now=self._clock.now(),
         )
         async with asyncio.timeout(self._seconds):
-            return await self._exchange(method, target, signed, body)
-
-    async def _exchange(
-        self, method: str, target: str, headers: dict[str, str], body: bytes
-    ) -> HttpResponse:
-        """On a kept connection if there is one; if that had died in silence, on a fresh one."""
-        while self._idle:
-            kept = self._idle.pop()
-            if kept.ended:
-                kept.close()
-                continue
-            try:
-                return await self._use(kept, method, target, headers, body)
-            except ConnectionBroken as error:
-                if error.answered:
-                    raise
-        fresh = await Connection.open(self._url, self._tls)
-        return await self._use(fresh, method, target, headers, body)
-
-    async def _use(
-        self, connection: Connection, method: str, target: str, headers: dict[str, str], body: bytes
-    ) -> HttpResponse:
-        try:
-            return await connection.exchange(method, target, headers, body)
-        finally:
-            if connection.usable and len(self._idle) < IDLE_CONNECTIONS:
-                self._idle.append(connection)
-            else:
-                connection.close()
+            return await self._connections.exchange(method, target, signed, body)
 
 
 def error_of(response: HttpResponse) -> AwsError:

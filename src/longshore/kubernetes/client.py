@@ -15,8 +15,9 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import msgspec
 
-from longshore.awsapi.connection import Connection, ConnectionBroken
+from longshore.awsapi.connection import Connection
 from longshore.awsapi.http import HttpResponse
+from longshore.awsapi.kept_connections import KeptConnections
 from longshore.kubernetes.access import Access, tls_context
 
 Object = dict[str, Any]
@@ -65,7 +66,7 @@ class Client:
         self._url: SplitResult = urlsplit(access.url)
         self._seconds = seconds
         self._tls = tls_context(access)
-        self._idle: list[Connection] = []
+        self._connections = KeptConnections(self._open, IDLE_CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,8 +81,7 @@ class Client:
 
     def close(self) -> None:
         """End the kept connections."""
-        while self._idle:
-            self._idle.pop().close()
+        self._connections.close()
 
     async def get(self, path: str) -> Object:
         return await self.call("GET", path)
@@ -150,24 +150,8 @@ class Client:
         if body is not None:
             headers["content-type"], content = kind, msgspec.json.encode(body)
         async with asyncio.timeout(self._seconds):
-            response = await self._exchange(method, target, headers, content)
+            response = await self._connections.exchange(method, target, headers, content)
         return _answer(response)
-
-    async def _exchange(
-        self, method: str, target: str, headers: dict[str, str], body: bytes
-    ) -> HttpResponse:
-        """On a kept connection if there is one; if that had died in silence, on a fresh one."""
-        while self._idle:
-            kept = self._idle.pop()
-            if kept.ended:
-                kept.close()
-                continue
-            try:
-                return await self._use(kept, method, target, headers, body)
-            except ConnectionBroken as error:
-                if error.answered:
-                    raise
-        return await self._use(await self._open(), method, target, headers, body)
 
     async def _open(self) -> Connection:
         host = self._url.hostname or ""
@@ -179,17 +163,6 @@ class Client:
             local_addr=(self._access.source, 0) if self._access.source else None,
         )
         return Connection(*streams)
-
-    async def _use(
-        self, connection: Connection, method: str, target: str, headers: dict[str, str], body: bytes
-    ) -> HttpResponse:
-        try:
-            return await connection.exchange(method, target, headers, body)
-        finally:
-            if connection.usable and len(self._idle) < IDLE_CONNECTIONS:
-                self._idle.append(connection)
-            else:
-                connection.close()
 
 
 def _answer(response: HttpResponse) -> Object:

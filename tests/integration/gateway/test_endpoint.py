@@ -521,7 +521,7 @@ async def test_a_client_that_meets_a_closed_connection_opens_another(start: Star
         running.url, lambda: Keys(KEY_ID, SECRET), "us-east-1", SystemClock()
     ) as client:
         await client.call("ecs", "DescribeClusters")
-        kept: Connection = client._idle[0]
+        kept: Connection = client._connections._idle[0]
         kept._writer.close()
         await kept._writer.wait_closed()
         await client.call("ecs", "DescribeClusters")

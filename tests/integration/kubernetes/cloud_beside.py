@@ -78,7 +78,7 @@ class Cloud:
     def close(self):
         async def forget():
             client = await self.clients.client(KEY)
-            connections = list(client._idle)
+            connections = list(client._connections._idle)
             self.clients.forget(KEY)
             for connection in connections:
                 # Else the loop might end before they have.

@@ -1,15 +1,13 @@
 """Add-ons and their statuses, or EKS's errors that there are none; as the API shows them."""
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from longshore.model import eks
 from longshore.model.eks_parts import ADDON, ADDON_STATUS, Addon, AddonStatus, part_name
-from longshore.model.errors import AwsError
-from longshore.services.eks.failures import not_found
+from longshore.services.eks.failures import about, not_found
 from longshore.services.eks.records import update_in_progress
-from longshore.services.interface import Context, Operation, Response
+from longshore.services.eks.view import issue_shape
+from longshore.services.interface import Context
 
 
 def addon_named(context: Context, cluster: str, name: str) -> Addon:
@@ -58,16 +56,7 @@ def addon_shape(context: Context, addon: Addon) -> dict[str, Any]:
         "clusterName": addon.cluster,
         "status": shown_addon_status(context, addon),
         "addonVersion": addon.version,
-        "health": {
-            "issues": [
-                {
-                    "code": issue.code,
-                    "message": issue.message,
-                    "resourceIds": list(issue.resources),
-                }
-                for issue in addon_status(context, addon).issues
-            ]
-        },
+        "health": {"issues": [issue_shape(issue) for issue in addon_status(context, addon).issues]},
         "addonArn": addon.arn,
         "createdAt": addon.created_at,
         "modifiedAt": addon.modified_at,
@@ -80,16 +69,5 @@ def addon_shape(context: Context, addon: Addon) -> dict[str, Any]:
     return shape
 
 
-def about_addon(operation: Callable[[Context, Any], Response]) -> Operation:
-    """The operation, whose errors name the add-on beside the cluster."""
-
-    @wraps(operation)
-    def run(context: Context, request: Any) -> Response:
-        try:
-            return operation(context, request)
-        except AwsError as error:
-            if "clusterName" in error.members:
-                error.members = {**error.members, "addonName": request["addonName"]}
-            raise
-
-    return run
+about_addon = about("addonName")
+"""Decorates operations on one of these."""

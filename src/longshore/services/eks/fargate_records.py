@@ -1,7 +1,5 @@
 """Fargate profiles, or EKS's errors that there are none; as the API shows them."""
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from longshore.model.eks_parts import (
@@ -12,9 +10,9 @@ from longshore.model.eks_parts import (
     FargateSelector,
     part_name,
 )
-from longshore.model.errors import AwsError
-from longshore.services.eks.failures import not_found
-from longshore.services.interface import Context, Operation, Response
+from longshore.services.eks.failures import about, not_found
+from longshore.services.eks.view import issue_shape
+from longshore.services.interface import Context
 
 
 def profile_named(context: Context, cluster: str, name: str) -> FargateProfile:
@@ -62,8 +60,7 @@ def profile_shape(context: Context, profile: FargateProfile) -> dict[str, Any]:
         "tags": dict(profile.tags),
         "health": {
             "issues": [
-                {"code": issue.code, "message": issue.message, "resourceIds": list(issue.resources)}
-                for issue in (status.issues if status is not None else ())
+                issue_shape(issue) for issue in (status.issues if status is not None else ())
             ]
         },
     }
@@ -74,17 +71,5 @@ def _selector_shape(selector: FargateSelector) -> dict[str, Any]:
     return {"namespace": selector.namespace, **labels}
 
 
-def about_profile(operation: Callable[[Context, Any], Response]) -> Operation:
-    """The operation, whose errors name the profile beside the cluster."""
-
-    @wraps(operation)
-    def run(context: Context, request: Any) -> Response:
-        try:
-            return operation(context, request)
-        except AwsError as error:
-            if "clusterName" in error.members:
-                name = request["fargateProfileName"]
-                error.members = {**error.members, "fargateProfileName": name}
-            raise
-
-    return run
+about_profile = about("fargateProfileName")
+"""Decorates operations on one of these."""

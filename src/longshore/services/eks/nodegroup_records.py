@@ -1,7 +1,6 @@
 """Node groups and their statuses, or EKS's errors that there are none; as the API shows them."""
 
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from typing import Any
 
 from longshore.model import eks
@@ -13,11 +12,11 @@ from longshore.model.eks_parts import (
     NodegroupStatus,
     part_name,
 )
-from longshore.model.errors import AwsError
-from longshore.services.eks.failures import not_found
+from longshore.services.eks.failures import about, not_found
 from longshore.services.eks.nodegroup_checks import Scaling
 from longshore.services.eks.records import update_in_progress
-from longshore.services.interface import Context, Operation, Response
+from longshore.services.eks.view import issue_shape
+from longshore.services.interface import Context
 
 
 def nodegroup_named(context: Context, cluster: str, name: str) -> Nodegroup:
@@ -123,22 +122,8 @@ def taint_shape(taint: Any) -> dict[str, str]:
 
 def _issues(status: NodegroupStatus | None) -> list[Mapping[str, Any]]:
     issues = status.issues if status is not None else ()
-    return [
-        {"code": issue.code, "message": issue.message, "resourceIds": list(issue.resources)}
-        for issue in issues
-    ]
+    return [issue_shape(issue) for issue in issues]
 
 
-def about_nodegroup(operation: Callable[[Context, Any], Response]) -> Operation:
-    """The operation, whose errors name the node group beside the cluster."""
-
-    @wraps(operation)
-    def run(context: Context, request: Any) -> Response:
-        try:
-            return operation(context, request)
-        except AwsError as error:
-            if "clusterName" in error.members:
-                error.members = {**error.members, "nodegroupName": request["nodegroupName"]}
-            raise
-
-    return run
+about_nodegroup = about("nodegroupName")
+"""Decorates operations on one of these."""

@@ -65,7 +65,7 @@ def _network(cluster: eks.Cluster, status: eks.ClusterStatus | None) -> dict[str
 
 def _become(status: eks.ClusterStatus) -> dict[str, Any]:
     """What the cluster's controller knows."""
-    shape: dict[str, Any] = {"health": {"issues": [_issue(issue) for issue in status.issues]}}
+    shape: dict[str, Any] = {"health": {"issues": [issue_shape(issue) for issue in status.issues]}}
     if status.endpoint:
         shape["endpoint"] = status.endpoint
     if status.authority:
@@ -78,5 +78,6 @@ def _become(status: eks.ClusterStatus) -> dict[str, Any]:
     return shape
 
 
-def _issue(issue: eks.Issue) -> dict[str, Any]:
+def issue_shape(issue: eks.Issue) -> dict[str, Any]:
+    """A health issue of a cluster, or of a part of one."""
     return {"code": issue.code, "message": issue.message, "resourceIds": list(issue.resources)}
