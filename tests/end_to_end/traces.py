@@ -22,6 +22,7 @@ def traces(installation):
         *cgroups(mark),
         *_named(Path("/run/containerd"), f"*/{mark}"),
         *_lines(["cat", "/etc/hosts"], installation.id),
+        *_lines(["losetup", "--all"], str(installation.data_dir)),
         *_certificates(f":{installation.registry_port}"),
     ]
 

@@ -5,7 +5,8 @@ files under `<data_dir>/agent` (`records`, `outbox`, log positions). Leaves: con
 changes, telemetry, log events. It speaks to the control plane only through the signed API and the
 agent's websockets.
 
-What asks inside tasks is answered by `endpoints`, what asks inside EC2 instances by `imds`.
+What asks inside tasks is answered by `endpoints`, what asks inside EC2 instances by `imds`. EBS
+volumes, and their devices in EC2 instances, are `volumes`'.
 
 `agent` runs it all (`run_agent`); `session` is the command channel; `engine` knows the tasks;
 `runner` brings one up and takes it down by the ordered `hooks`; `containers` looks after one

@@ -14,6 +14,7 @@ from longshore.agent.registration import load_identity, register
 from longshore.agent.reports import Reports
 from longshore.agent.session import Session
 from longshore.agent.telemetry import publish_telemetry
+from longshore.agent.volumes.keeper import VolumeKeeper
 from longshore.fabric.resolver import Resolver, names_of, run_resolvers
 
 
@@ -52,8 +53,8 @@ async def _speak(host: Host, engine: Engine) -> None:
     ready_file = host.installation.ready_file
     ready_file.unlink(missing_ok=True)
     await engine.adopted.wait()
-    network = NetworkApplier(host.fabric)
-    host.networks_applied = network.caught_up
+    network, volumes = NetworkApplier(host.fabric), VolumeKeeper(host, engine)
+    host.networks_applied, host.volume_devices = network.caught_up, volumes.devices
 
     # Until the registration: tasks that run already may ask for it.
     host.zone = load_identity(host).zone
@@ -65,5 +66,6 @@ async def _speak(host: Host, engine: Engine) -> None:
     await registered()
     async with asyncio.TaskGroup() as group:
         group.create_task(network.run(), name="network")
+        group.create_task(volumes.run(), name="volumes")
         group.create_task(publish_telemetry(host, engine), name="telemetry")
-        group.create_task(Session(host, engine, network).run(registered), name="ACS")
+        group.create_task(Session(host, engine, network, volumes).run(registered), name="ACS")

@@ -112,6 +112,7 @@ class ContainerRun:
             namespace=work.namespaces.get(name),
             environment=work.environment.get(name, {}),
             mounts=tuple(work.mounts.get(name, ())),
+            devices=await work.host.volume_devices(work.task),
         )
         await work.host.runtime.create_container(
             container_spec(work.task, self.container, surroundings)

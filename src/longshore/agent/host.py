@@ -17,11 +17,16 @@ from longshore.base.installation import Installation
 from longshore.fabric.interface import Fabric
 from longshore.nodeapi import acs
 from longshore.runtime.bridge import Bridge
-from longshore.runtime.interface import Runtime
+from longshore.runtime.interface import Device, Runtime
 
 
 async def _at_once() -> None:
     """Nothing was told yet."""
+
+
+async def _no_devices(task: acs.Task) -> tuple[Device, ...]:
+    """No volumes are known yet."""
+    return ()
 
 
 @dataclass
@@ -46,6 +51,8 @@ class Host:
     """By image reference: held while it is looked for and fetched."""
     networks_applied: Callable[[], Awaitable[None]] = _at_once
     """Returns when the kernel has what the control plane has told of the network until then."""
+    volume_devices: Callable[[acs.Task], Awaitable[tuple[Device, ...]]] = _no_devices
+    """The devices of the EBS volumes of the instance that a task is, once they are there."""
     ports: HostPorts = field(default_factory=HostPorts)
 
     @property

@@ -38,6 +38,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     namespace: Path | None = None
     environment: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
+    devices: tuple[Device, ...] = ()
 
 
 def container_id(task_id: str, name: str) -> str:
@@ -68,7 +69,7 @@ def container_spec(
         ulimits=tuple(
             Ulimit(limit.name, limit.soft, limit.hard) for limit in host_config.ulimits or ()
         ),
-        devices=_devices(host_config),
+        devices=(*_devices(host_config), *surroundings.devices),
         capabilities_add=tuple(host_config.cap_add or ()),
         capabilities_drop=tuple(host_config.cap_drop or ()),
         privileged=host_config.privileged,

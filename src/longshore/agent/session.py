@@ -13,11 +13,12 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from longshore.agent.engine import Engine
 from longshore.agent.host import Host
 from longshore.agent.network import NetworkApplier
+from longshore.agent.volumes.keeper import VolumeKeeper
 from longshore.agent.websocket import connect
 from longshore.base.logs import logger
 from longshore.model.errors import AwsError
 from longshore.nodeapi import acs, frames
-from longshore.nodeapi.own import InstancesMessage, NetworkMessage
+from longshore.nodeapi.own import InstancesMessage, NetworkMessage, VolumesMessage
 
 SILENCE_SECONDS = 60.0
 """The control plane sends a heartbeat at least twice as often."""
@@ -30,10 +31,13 @@ log = logger(__name__)
 class Session:
     """The agent's end of ACS; see `run`."""
 
-    def __init__(self, host: Host, engine: Engine, network: NetworkApplier) -> None:
+    def __init__(
+        self, host: Host, engine: Engine, network: NetworkApplier, volumes: VolumeKeeper
+    ) -> None:
         self._host = host
         self._engine = engine
         self._network = network
+        self._volumes = volumes
         self._timeline = 0
         """One sequence covers payloads and manifests; an older manifest is no news."""
         self._wants_credentials = True
@@ -79,7 +83,10 @@ class Session:
             await websocket.send(frames.encode(message))
 
         self._wants_credentials = False
-        applying = asyncio.create_task(self._acknowledge_networks(send))
+        telling = [
+            asyncio.create_task(self._acknowledge_networks(send)),
+            asyncio.create_task(self._report_volumes(send)),
+        ]
         try:
             while True:
                 async with asyncio.timeout(SILENCE_SECONDS):
@@ -88,21 +95,24 @@ class Session:
                 with contextlib.suppress(frames.FrameError):
                     await self._receive(frames.decode(text, acs.TO_AGENT), send)
         finally:
-            applying.cancel()
-            await asyncio.gather(applying, return_exceptions=True)
+            for each in telling:
+                each.cancel()
+            await asyncio.gather(*telling, return_exceptions=True)
 
     async def _acknowledge_networks(self, send: Send) -> None:
         async for applied in self._network.results():
             await send(applied)
 
+    async def _report_volumes(self, send: Send) -> None:
+        async for report in self._volumes.reports():
+            await send(report)
+
     async def _receive(self, message: Any, send: Send) -> None:
         match message:
             case acs.HeartbeatMessage():
                 await send(acs.HeartbeatAckRequest(message_id=message.message_id))
-            case NetworkMessage():
-                self._network.offer(message)
-            case InstancesMessage():
-                self._host.instances.take(message.instances)
+            case NetworkMessage() | InstancesMessage() | VolumesMessage():
+                self._take_state(message)
             case acs.PayloadMessage():
                 await self._take(message, send)
             case acs.TaskManifestMessage():
@@ -114,6 +124,16 @@ class Session:
                 credentials = message.role_credentials
                 if self._engine.renew(message.task_arn, message.role_type, credentials):
                     await self._acknowledge_credentials(message.message_id, credentials, send)
+
+    def _take_state(self, message: NetworkMessage | InstancesMessage | VolumesMessage) -> None:
+        """What the host is to have, whole."""
+        match message:
+            case NetworkMessage():
+                self._network.offer(message)
+            case InstancesMessage():
+                self._host.instances.take(message.instances)
+            case VolumesMessage():
+                self._volumes.offer(message)
 
     async def _take(self, message: acs.PayloadMessage, send: Send) -> None:
         self._timeline = max(self._timeline, message.seq_num)

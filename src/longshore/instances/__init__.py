@@ -1,7 +1,8 @@
 """EC2 instances as records: what they may be made from, made, and ended.
 
 Enters: a transaction, who acts where (`Around`) and what is wanted, in the API's shapes. Leaves:
-`model.instances.Instance` with its network interface, in the same transaction; never a process.
+`model.instances.Instance` with its network interface and its data volumes, in the same transaction;
+never a process.
 The API, Auto Scaling and EKS's node groups share it; the instance's controller reads what it wrote.
 """
 

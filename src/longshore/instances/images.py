@@ -17,7 +17,10 @@ from longshore.model.ssm import PARAMETER, Parameter, parameter_key
 from longshore.store.interface import Reader
 
 RELEASE = "20261120"
-"""The date in the names of the images, which is theirs all."""
+"""The date in the names of the images, which is theirs all. Whatever changes in them, also the
+patch of a version of Kubernetes, is another date; the one before is one of the `EARLIER` then."""
+EARLIER: tuple[str, ...] = ()
+"""Instances of these releases are started with what the newest has; the images are not listed."""
 CREATED_AT = 1_795_132_800.0
 ARCHITECTURE = "x86_64"
 ROOT_DEVICE = "/dev/xvda"
@@ -53,10 +56,14 @@ def image_id(region: str, name: str) -> str:
     return "ami-" + hashlib.sha256(f"{region}/{name}".encode()).hexdigest()[:17]
 
 
-@cache
 def machine_images(region: str) -> tuple[MachineImage, ...]:
     """Every image of the region: the base one first, then Kubernetes' versions in order."""
-    base = f"al2023-ami-longshore-{RELEASE}-{ARCHITECTURE}"
+    return _images(region, RELEASE)
+
+
+@cache
+def _images(region: str, release: str) -> tuple[MachineImage, ...]:
+    base = f"al2023-ami-longshore-{release}-{ARCHITECTURE}"
     images = [
         MachineImage(
             id=image_id(region, base),
@@ -65,7 +72,7 @@ def machine_images(region: str) -> tuple[MachineImage, ...]:
         )
     ]
     for minor, patch in KUBERNETES_RELEASES.items():
-        name = f"amazon-eks-node-al2023-{ARCHITECTURE}-standard-{minor}-v{RELEASE}"
+        name = f"amazon-eks-node-al2023-{ARCHITECTURE}-standard-{minor}-v{release}"
         description = f"Longshore's machine for EKS nodes, (k8s: {patch}, containerd: 2.*)"
         images.append(
             MachineImage(
@@ -76,14 +83,15 @@ def machine_images(region: str) -> tuple[MachineImage, ...]:
 
 
 def machine_image(region: str, wanted: str) -> MachineImage | None:
-    """The image of this id, or None."""
-    return next((image for image in machine_images(region) if image.id == wanted), None)
+    """The image of this id, of whatever release; or None."""
+    known = (image for release in (RELEASE, *EARLIER) for image in _images(region, release))
+    return next((image for image in known if image.id == wanted), None)
 
 
-def fargate_image(region: str, kubernetes: str) -> MachineImage:
+def fargate_image(region: str, kubernetes: str, release: str = RELEASE) -> MachineImage:
     """What the machines of Fargate's pods are of: the image is Longshore's alone, so that no launch
     finds it."""
-    name = f"fargate-{ARCHITECTURE}-{kubernetes}-v{RELEASE}"
+    name = f"fargate-{ARCHITECTURE}-{kubernetes}-v{release}"
     description = "Longshore's machine for EKS pods on Fargate"
     return MachineImage(
         id=image_id(region, name),
@@ -95,8 +103,12 @@ def fargate_image(region: str, kubernetes: str) -> MachineImage:
 
 
 def fargate_images(region: str) -> tuple[MachineImage, ...]:
-    """One for each version of Kubernetes."""
-    return tuple(fargate_image(region, minor) for minor in KUBERNETES_RELEASES)
+    """One for each version of Kubernetes, and those of earlier releases."""
+    return tuple(
+        fargate_image(region, minor, release)
+        for release in (RELEASE, *EARLIER)
+        for minor in KUBERNETES_RELEASES
+    )
 
 
 @cache

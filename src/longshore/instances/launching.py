@@ -6,8 +6,16 @@ from typing import Any
 
 from longshore.instances.around import Around
 from longshore.instances.capacity import no_room, room_for
+from longshore.instances.data_volumes import DataVolume, data_volumes, write_data_volumes
 from longshore.instances.images import MachineImage, require_image
-from longshore.instances.networking import Wiring, alone, wire, wiring
+from longshore.instances.networking import (
+    Wiring,
+    alone,
+    chosen_addresses,
+    is_public,
+    wire,
+    wiring,
+)
 from longshore.instances.parameters import (
     check_key,
     check_user_data,
@@ -26,7 +34,12 @@ from longshore.instances.types import InstanceType
 from longshore.model.errors import AwsError
 from longshore.model.instances import INSTANCE, Instance, MetadataOptions, Tags
 from longshore.store.interface import Reader, Transaction
-from longshore.vpc.addresses import free_addresses
+from longshore.vpc.addresses import (
+    check_chosen,
+    free_addresses,
+    free_public_addresses,
+    no_public_address,
+)
 
 Request = Mapping[str, Any]
 
@@ -39,6 +52,7 @@ class Launch:
     fields: Mapping[str, Any]
     wiring: Wiring
     interface_tags: Tags
+    volumes: tuple[DataVolume, ...]
 
 
 def run_instances(tx: Transaction, around: Around, request: Request) -> tuple[Instance, ...]:
@@ -68,6 +82,7 @@ def _checked(reader: Reader, around: Around, request: Request) -> Launch:
         fields=fields,
         wiring=wanted,
         interface_tags=tuple(tags_of(request, "network-interface").items()),
+        volumes=data_volumes(reader, *around.place, request, kind),
     )
 
 
@@ -132,6 +147,9 @@ def _count(
         raise no_room(kind.name, wanted.subnet.zone)
     if wanted.existing is not None:
         return 1
+    # All of it before anything is claimed: who catches the error may keep what was written.
+    for address in chosen_addresses(wanted):
+        check_chosen(reader, *around.place, wanted.subnet, address)
     each = 1 + wanted.further_count + len(wanted.further_addresses)
     addresses = free_addresses(reader, *around.place, wanted.subnet) // each
     if addresses < least:
@@ -140,7 +158,12 @@ def _count(
             f"There are not enough free addresses in subnet '{wanted.subnet.id}' to satisfy the "
             "requested number of instances.",
         )
-    return min(most, room, addresses)
+    public = most
+    if is_public(wanted):
+        public = free_public_addresses(reader, around.installation.public_pool)
+    if public < least:
+        raise no_public_address()
+    return min(most, room, addresses, public)
 
 
 def _write(
@@ -164,4 +187,5 @@ def _write(
         **launch.fields,
     )
     tx.create(INSTANCE, *around.place, instance.id, instance)
+    write_data_volumes(tx, around, instance, launch.volumes, instance.volume_tags)
     return instance

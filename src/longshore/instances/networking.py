@@ -278,3 +278,14 @@ def _make(tx: Transaction, around: Around, wanted: Wiring, tags: Tags) -> Networ
 def alone(wanted: Wiring) -> bool:
     """Whether only one instance can have it."""
     return wanted.existing is not None or bool(wanted.private_address or wanted.further_addresses)
+
+
+def chosen_addresses(wanted: Wiring) -> tuple[str, ...]:
+    """The private addresses that a new interface is to have and no other."""
+    first = (wanted.private_address,) if wanted.private_address else ()
+    return (*first, *wanted.further_addresses)
+
+
+def is_public(wanted: Wiring) -> bool:
+    """Whether a new interface gets a public address."""
+    return wanted.subnet.map_public_ip if wanted.public is None else wanted.public

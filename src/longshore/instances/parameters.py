@@ -209,11 +209,11 @@ def credits_of(found: InstanceType, given: Request | None) -> str:
 
 
 def root_volume(request: Request) -> tuple[int, dict[str, Any]]:
-    """Size in GiB of the root volume, and what else is asked of it; other devices are not built."""
+    """Size in GiB of the root volume, and what else is asked of it."""
     asked: dict[str, Any] = {}
     for mapping in request.get("BlockDeviceMappings") or ():
         if mapping.get("DeviceName") != ROOT_DEVICE:
-            raise not_built(f"ec2:RunInstances with other devices than {ROOT_DEVICE}")
+            continue
         if mapping.get("VirtualName") or "NoDevice" in mapping:
             raise not_built("ec2:RunInstances without a root volume of EBS")
         asked = dict(mapping.get("Ebs") or {})

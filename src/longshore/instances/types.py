@@ -32,12 +32,49 @@ class InstanceType(msgspec.Struct, frozen=True, kw_only=True):
         return min(MOST_FURTHER, self.interfaces * (self.addresses - 1))
 
     @property
+    def has_own_limit(self) -> bool:
+        """Whether its volumes are counted without its interfaces ("Amazon EBS volume limits for
+        Amazon EC2 instances")."""
+        return self.name.startswith((*_XEN, *_DEDICATED))
+
+    @property
+    def attachments(self) -> int:
+        """How many volumes may be attached, or volumes and interfaces; the root volume is one."""
+        if self.name.startswith(_XEN):
+            return XEN_VOLUMES
+        return DEDICATED_VOLUMES if self.has_own_limit else SHARED_ATTACHMENTS
+
+    @property
+    def data_volumes(self) -> int:
+        """How many volumes may be attached besides the root volume, with its one interface."""
+        return self.attachments - (1 if self.has_own_limit else 2)
+
+    @property
+    def branches(self) -> int:
+        """How many branch interfaces, each of a pod's own, an instance may have ("Assign security
+        groups to individual Pods", EKS User Guide, and the table of limits that it names)."""
+        family, _, size = self.name.partition(".")
+        if self.burstable:
+            return 0
+        return _MORE_BRANCHES.get((family[1:], size), _BRANCHES[size])
+
+    @property
     def credits(self) -> str:
         """What a new one's CPU credits are ("Unlimited mode": T2 begins as standard)."""
         if not self.burstable:
             return ""
         return "standard" if self.name.startswith("t2.") else "unlimited"
 
+
+XEN_VOLUMES, SHARED_ATTACHMENTS, DEDICATED_VOLUMES = 40, 28, 32
+_XEN, _DEDICATED = ("t2.",), ("m7i.", "c7i.", "r7i.")
+
+_BRANCHES = {
+    **{"medium": 4, "large": 9, "xlarge": 18, "2xlarge": 38, "4xlarge": 54, "8xlarge": 54},
+    **{"9xlarge": 54, "12xlarge": 54, "16xlarge": 107, "18xlarge": 107, "24xlarge": 107},
+}
+_MORE_BRANCHES = {("6i", "8xlarge"): 84, ("7i", "8xlarge"): 84}
+"""By what follows the family's letter."""
 
 _T = (
     ("nano", 2, 512, 2, 2),

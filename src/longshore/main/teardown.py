@@ -4,6 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from longshore.agent.volumes.places import release_all
 from longshore.base.installation import Installation, load_installation
 from longshore.base.locks import held
 from longshore.fabric import open_fabric
@@ -13,8 +14,9 @@ from longshore.runtime.containerd import daemon
 
 
 async def leave_nothing(installation: Installation) -> None:
-    """Containers first: they are in the fabric's namespaces."""
+    """Containers first: they are in the fabric's namespaces, and have volumes mounted."""
     daemon.destroy(installation)
+    release_all(installation)
     fabric = await open_fabric(installation)
     await fabric.destroy()
     await fabric.close()

@@ -90,6 +90,18 @@ class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
     tags: Tags = ()
 
 
+class Branch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a branch interface is for: a pod of an EKS cluster, on the instance whose interface is
+    `trunk`, where `vlan` tells it from others (from 1 on)."""
+
+    trunk: str
+    vlan: int
+    cluster_id: str
+    namespace: str
+    pod: str
+    pod_uid: str
+
+
 class NetworkInterface(msgspec.Struct, frozen=True, kw_only=True):
     """An ENI. `host` is where its packets go in and out; empty while it is nowhere.
 
@@ -121,6 +133,7 @@ class NetworkInterface(msgspec.Struct, frozen=True, kw_only=True):
     owner_arn: str = ""
     created_at: float = 0.0
     tags: Tags = ()
+    branch: Branch | None = None
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,15 @@ class SecondaryAddress(msgspec.Struct, frozen=True):
     public_address: str = ""
 
 
+class Branch(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an ENI of a pod is: in the namespace of the ENI `trunk`, as `vlan.eth.<vlan>`; `pod` is
+    the pod's uid."""
+
+    trunk: str
+    vlan: int
+    pod: str
+
+
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """An ENI that is, or shall be, on this host."""
 
@@ -34,6 +43,8 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     source_dest_check: bool = True
     zone: str = ""
     """The subnet's Availability Zone, by name."""
+    branch: Branch | None = None
+    """None: the ENI has a namespace of its own, or is beside another in that one's."""
 
     @property
     def addresses(self) -> tuple[str, ...]:

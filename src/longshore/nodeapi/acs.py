@@ -10,7 +10,13 @@ from typing import Any
 import msgspec
 
 from longshore.nodeapi.frames import by_name
-from longshore.nodeapi.own import InstancesMessage, NetworkAckRequest, NetworkMessage
+from longshore.nodeapi.own import (
+    InstancesMessage,
+    NetworkAckRequest,
+    NetworkMessage,
+    VolumesMessage,
+    VolumesReport,
+)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -334,6 +340,7 @@ TO_AGENT = by_name(
     ErrorMessage,
     NetworkMessage,
     InstancesMessage,
+    VolumesMessage,
 )
 FROM_AGENT = by_name(
     AckRequest,
@@ -342,4 +349,5 @@ FROM_AGENT = by_name(
     IAMRoleCredentialsAckRequest,
     TaskStopVerificationMessage,
     NetworkAckRequest,
+    VolumesReport,
 )

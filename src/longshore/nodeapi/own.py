@@ -9,6 +9,11 @@ it. An ENI reaches the agent in `NetworkMessage.network.interfaces` and, by id, 
 `InstancesMessage` is as complete: what the metadata of every EC2 instance on the host say, its
 role's credentials among it. It precedes the `PayloadMessage` of a task that is one of them
 (docs/decisions/0106). Addresses and security groups' ids are the `NetworkMessage`'s.
+
+`VolumesMessage` is as complete: every volume and snapshot whose file is to be on the host, and what
+is to be in which instance. What is to go is listed as `deleted`: files that are not listed are left
+alone. The agent answers with `VolumesReport`, as complete, whenever what it has is another
+(docs/decisions/0113).
 """
 
 import msgspec
@@ -101,3 +106,75 @@ class InstancesMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
     message_id: str
     instances: tuple[HostInstance, ...]
+
+
+class HostVolume(Own, frozen=True, kw_only=True):
+    """A volume whose file the host is to have; sizes in GiB."""
+
+    id: str
+    size: int
+    snapshot_id: str = ""
+    """What a new file begins as."""
+    instance_id: str = ""
+    """The instance that it is to be in; empty for none."""
+    interface_id: str = ""
+    """That instance's primary interface, which its task has."""
+    device: str = ""
+    """As it was asked for: `/dev/xvdba`, `/dev/sdf`."""
+    forced: bool = False
+    """Whether it leaves an instance even where it is mounted."""
+    made: bool = False
+    """Whether its file was there before: then none is made in its place."""
+    deleted: bool = False
+    revision: int = 0
+    """Of what is wanted of it; the report says which one it had."""
+
+
+class HostSnapshot(Own, frozen=True, kw_only=True):
+    """A snapshot whose file the host is to have."""
+
+    id: str
+    volume_id: str
+    made: bool = False
+    """Whether its file was there before: then none is made in its place."""
+    deleted: bool = False
+
+
+class VolumesMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Control plane to agent: all volumes and snapshots of the host."""
+
+    message_id: str
+    volumes: tuple[HostVolume, ...]
+    snapshots: tuple[HostSnapshot, ...] = ()
+
+
+class ReportedVolume(Own, frozen=True, kw_only=True):
+    """What there is of a volume; `size` in GiB, 0 with why in `error`, or with `gone` where it was
+    deleted. `instance_id` and `device` say where it is, `busy` that it cannot leave there."""
+
+    id: str
+    size: int = 0
+    error: str = ""
+    instance_id: str = ""
+    device: str = ""
+    busy: bool = False
+    gone: bool = False
+    revision: int = 0
+
+
+class ReportedSnapshot(Own, frozen=True, kw_only=True):
+    """What there is of a snapshot: `stored` bytes on the disk, or why there is none; `gone` where
+    it was deleted."""
+
+    id: str
+    stored: int = 0
+    error: str = ""
+    gone: bool = False
+
+
+class VolumesReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Agent to control plane: what there is of all that it was told of, but for what it is still
+    making."""
+
+    volumes: tuple[ReportedVolume, ...]
+    snapshots: tuple[ReportedSnapshot, ...] = ()

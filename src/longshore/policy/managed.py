@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from longshore.policy.managed_volumes import DESCRIBE_VOLUMES, USE_VOLUMES
+
 PREFIX = "arn:aws:iam::aws:policy/"
 PULL = (
     "ecr:GetAuthorizationToken",
@@ -68,6 +70,9 @@ READ_ONLY = (
     "iam:List*",
     "iam:Simulate*",
     "iam:GenerateCredentialReport",
+    "kms:Describe*",
+    "kms:Get*",
+    "kms:List*",
     "logs:Describe*",
     "logs:Get*",
     "logs:FilterLogEvents",
@@ -208,6 +213,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "ec2:UnassignPrivateIpAddresses",
     ),
     "AmazonEKSFargatePodExecutionRolePolicy": PULL,
+    "service-role/AmazonEBSCSIDriverPolicy": DESCRIBE_VOLUMES,
 }
 NOT_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "PowerUserAccess": ("iam:*", "organizations:*", "account:*"),
@@ -244,6 +250,7 @@ FURTHER: Mapping[str, tuple[Mapping[str, Any], ...]] = {
             "Condition": {"StringLike": {"iam:PassedToService": "ec2.amazonaws.com*"}},
         },
     ),
+    "service-role/AmazonEBSCSIDriverPolicy": USE_VOLUMES,
 }
 """Statements beside the first."""
 

@@ -45,6 +45,13 @@ def claim_chosen(
     tx: Transaction, account: str, region: str, subnet: Subnet, address: str, owner: str
 ) -> None:
     """Claim the address that the caller chose; AwsError where it is not to be had."""
+    check_chosen(tx, account, region, subnet, address)
+    name = _name(subnet, address)
+    tx.create(ADDRESS_CLAIM, account, region, name, AddressClaim(owner=owner))
+
+
+def check_chosen(reader: Reader, account: str, region: str, subnet: Subnet, address: str) -> None:
+    """AwsError where the subnet has no such address, or somebody has it."""
     network = ipaddress.IPv4Network(subnet.cidr)
     try:
         offset = int(ipaddress.IPv4Address(address)) - int(network.network_address)
@@ -59,10 +66,8 @@ def claim_chosen(
             if 0 <= offset < network.num_addresses
             else "Address does not fall within the subnet's address range",
         )
-    name = _name(subnet, address)
-    if tx.get(ADDRESS_CLAIM, account, region, name) is not None:
+    if reader.get(ADDRESS_CLAIM, account, region, _name(subnet, address)) is not None:
         raise AwsError("InvalidIPAddress.InUse", f"Address {address} is in use.")
-    tx.create(ADDRESS_CLAIM, account, region, name, AddressClaim(owner=owner))
 
 
 def claim_public(tx: Transaction, ids: Ids, pool: str, owner: str) -> str:
@@ -75,13 +80,17 @@ def claim_public(tx: Transaction, ids: Ids, pool: str, owner: str) -> str:
 
     offset = _first_free(ids, low, high, free)
     if offset is None:
-        raise AwsError(
-            "InsufficientAddressCapacity",
-            "There are not enough free addresses to satisfy your request.",
-        )
+        raise no_public_address()
     address = str(network[offset])
     tx.create(ADDRESS_CLAIM, "", "", address, AddressClaim(owner=owner))
     return address
+
+
+def no_public_address() -> AwsError:
+    return AwsError(
+        "InsufficientAddressCapacity",
+        "There are not enough free addresses to satisfy your request.",
+    )
 
 
 def release_private(
@@ -99,6 +108,14 @@ def free_addresses(reader: Reader, account: str, region: str, subnet: Subnet) ->
     claimed = reader.scan(ADDRESS_CLAIM, account, region, prefix=f"{subnet.id}/")
     total = ipaddress.IPv4Network(subnet.cidr).num_addresses
     return total - RESERVED_AT_START - 1 - len(claimed)
+
+
+def free_public_addresses(reader: Reader, pool: str) -> int:
+    """How many addresses of the public pool are free."""
+    network = ipaddress.IPv4Network(pool)
+    claimed = (record.key.name for record in reader.scan(ADDRESS_CLAIM, "", ""))
+    taken = sum(ipaddress.IPv4Address(address) in network for address in claimed)
+    return network.num_addresses - POOL_RESERVED_AT_START - 1 - taken
 
 
 def _name(subnet: Subnet, address: ipaddress.IPv4Address | str) -> str:

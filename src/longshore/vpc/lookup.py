@@ -19,6 +19,7 @@ from longshore.model.ec2 import (
 from longshore.model.errors import AwsError
 from longshore.model.instances import INSTANCE, LAUNCH_TEMPLATE
 from longshore.model.kind import Kind
+from longshore.model.volumes import SNAPSHOT, VOLUME
 from longshore.store.interface import Reader, Transaction
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -39,6 +40,8 @@ _ABSENT: Mapping[Kind[Any], tuple[str, str]] = {
     ADDRESS: ("InvalidAllocationID.NotFound", "The allocation ID '{}' does not exist"),
     DHCP_OPTIONS: ("InvalidDhcpOptionID.NotFound", "The dhcpOption ID '{}' does not exist"),
     INSTANCE: ("InvalidInstanceID.NotFound", "The instance ID '{}' does not exist"),
+    VOLUME: ("InvalidVolume.NotFound", "The volume '{}' does not exist."),
+    SNAPSHOT: ("InvalidSnapshot.NotFound", "The snapshot '{}' does not exist."),
     LAUNCH_TEMPLATE: (
         "InvalidLaunchTemplateId.NotFound",
         "The specified launch template, with template ID {}, does not exist.",

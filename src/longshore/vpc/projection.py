@@ -171,7 +171,15 @@ def _interface(place: _Place, eni: NetworkInterface) -> network.Interface:
         security_groups=eni.security_groups or ((OPEN_GROUP.id,) if _is_open(eni) else ()),
         source_dest_check=eni.source_dest_check,
         zone=record.value.zone if record else "",
+        branch=_branch(eni),
     )
+
+
+def _branch(eni: NetworkInterface) -> network.Branch | None:
+    found = eni.branch
+    if found is None:
+        return None
+    return network.Branch(trunk=found.trunk, vlan=found.vlan, pod=found.pod_uid)
 
 
 def _is_open(eni: NetworkInterface) -> bool:

@@ -16,6 +16,7 @@ from longshore.base.logs import logger
 from longshore.controllers.session.identity import Credentials
 from longshore.controllers.session.instances import HostInstances
 from longshore.controllers.session.payload import Beside, Surrounding, stop_message, task_message
+from longshore.controllers.session.volumes import host_volumes, record_volumes
 from longshore.model.ec2 import NETWORK_INTERFACE, SUBNET, VPC
 from longshore.model.ecs import (
     TASK,
@@ -29,7 +30,13 @@ from longshore.model.errors import AwsError
 from longshore.model.network import Network
 from longshore.nodeapi import acs
 from longshore.nodeapi.frames import encode
-from longshore.nodeapi.own import InstancesMessage, NetworkAckRequest, NetworkMessage
+from longshore.nodeapi.own import (
+    InstancesMessage,
+    NetworkAckRequest,
+    NetworkMessage,
+    VolumesMessage,
+    VolumesReport,
+)
 from longshore.scheduler.view import reservation_of
 from longshore.store.interface import Key, Reader, Record, Store, Transaction
 from longshore.vpc import host_network
@@ -98,6 +105,8 @@ class AgentSession:
         self._network: Network | None = None
         self._instances_dirty = bool(instance.host)
         self._instances = HostInstances(instance.host, tools.credentials, tools.clock)
+        self._volumes_dirty = bool(instance.host)
+        self._volumes: VolumesMessage | None = None
         self._told: dict[str, Told] = {}
         self._sequence = 0
         self._credentials_at: dict[str, float] = {}
@@ -119,17 +128,25 @@ class AgentSession:
             self._instances_dirty = True
             self.changed.set()
 
+    def mark_volumes(self) -> None:
+        """The host's volumes or snapshots may have changed."""
+        if self.instance.host:
+            self._volumes_dirty = True
+            self.changed.set()
+
     def mark_everything(self) -> None:
         """Changes may have been missed."""
         for key in self._keys():
             self.mark(key)
         self.mark_network()
         self.mark_instances()
+        self.mark_volumes()
 
     async def run(self, *, send_credentials: bool) -> None:
         """Tell the agent everything, then what changes, until cancelled."""
         await self._send_network()
         await self._send_instances()
+        await self._send_volumes()
         await self._send_manifest()
         for key in self._keys():
             self.mark(key)
@@ -147,6 +164,8 @@ class AgentSession:
                 await self._send_network()
             if self._instances_dirty:
                 await self._send_instances()
+            if self._volumes_dirty:
+                await self._send_volumes()
             keys, self._dirty = self._dirty, set()
             for key in keys:
                 await self._tell(key)
@@ -197,6 +216,17 @@ class AgentSession:
         if instances is not None:
             message_id = self._tools.ids.uuid()
             await self._send(InstancesMessage(message_id=message_id, instances=instances))
+
+    async def _send_volumes(self) -> None:
+        """The host's volumes and snapshots, if they differ from what was sent last."""
+        if not self.instance.host:
+            return
+        self._volumes_dirty = False
+        volumes = host_volumes(self._reader, self.instance.host)
+        if volumes != self._volumes:
+            self._volumes = volumes
+            message_id = self._tools.ids.uuid()
+            await self._send(msgspec.structs.replace(volumes, message_id=message_id))
 
     async def _ensure_interface(self, task: Task) -> None:
         """The ENI before the task: the sandbox takes its addresses when it starts."""
@@ -281,13 +311,22 @@ class AgentSession:
         definition = self._reader.get(TASK_DEFINITION, key.account, key.region, name)
         if definition is None:
             raise AwsError("ClientException", "The task definition is gone.")
-        issue, reader = self._tools.credentials.of, self._reader
-        role = issue(reader, task, key.account, task.task_role_arn, task.task_credentials_id)
-        execution = issue(
-            reader, task, key.account, task.execution_role_arn, task.execution_credentials_id
-        )
+        around = self._around(key, task)
+        role = self._issued(key, task, task.task_role_arn, task.task_credentials_id)
+        execution = self._issued(key, task, task.execution_role_arn, task.execution_credentials_id)
         self._credentials_at[task.arn] = self._tools.clock.now()
-        return task_message(task, definition.value, self._around(key, task), role, execution)
+        return task_message(task, definition.value, around, role, execution)
+
+    def _issued(
+        self, key: Key, task: Task, role: str, credentials_id: str
+    ) -> acs.RoleCredentials | None:
+        """Credentials of a role of the task; AwsError says that they are what it lacks."""
+        issue = self._tools.credentials.of
+        try:
+            return issue(self._reader, task, key.account, role, credentials_id)
+        except AwsError as error:
+            said = f"ECS was unable to assume the role of the task: {error.message}"
+            raise AwsError(error.code, said) from error
 
     def _around(self, key: Key, task: Task) -> Surrounding:
         place, reader = task.placement, self._reader
@@ -310,15 +349,20 @@ class AgentSession:
     def _beside(self, region: str, task: Task) -> Iterator[Beside]:
         """The ENIs that the task has beside its own."""
         for each in task.network.beside if task.network is not None else ():
-            eni = require(self._reader, NETWORK_INTERFACE, each.account, region, each.id)
-            subnet = require(self._reader, SUBNET, each.account, region, eni.subnet_id)
+            try:
+                eni = require(self._reader, NETWORK_INTERFACE, each.account, region, each.id)
+                subnet = require(self._reader, SUBNET, each.account, region, eni.subnet_id)
+            except AwsError as error:
+                said = f"ResourceInitializationError: {error.message}"
+                raise AwsError(error.code, said) from error
             yield Beside(eni, subnet.cidr)
 
     async def _fail(self, key: Key, error: AwsError) -> None:
-        """End a task that the agent cannot be told of: without its roles it cannot run."""
+        """End a task that the agent cannot be told of: a role is gone, or an interface beside its
+        own."""
         stop = Stop(
             code="TaskFailedToStart",
-            reason=f"ECS was unable to assume the role of the task: {error.message}",
+            reason=error.message,
             at=self._tools.clock.now(),
         )
         await self._tools.store.transact(lambda tx: _end(tx, key, stop))
@@ -376,6 +420,10 @@ class AgentSession:
                 await self._verify_stops(message)
             case NetworkAckRequest() if message.error:
                 log.error("host network not applied", host=self.instance.host, reason=message.error)
+            case VolumesReport():
+                await record_volumes(
+                    self._tools.store, self.instance.host, message, self._tools.clock.now()
+                )
             case acs.NackRequest():
                 log.warning("message refused by the agent", reason=message.reason)
 

@@ -15,6 +15,7 @@ from longshore.controllers.session.health import record_health
 from longshore.controllers.session.identity import Credentials, Identity, Polled
 from longshore.controllers.session.instances import OWN_KINDS, concerns_instances
 from longshore.controllers.session.session import HEARTBEAT_SECONDS, AgentSession, Tools
+from longshore.controllers.session.volumes import VOLUME_KINDS
 from longshore.model.ecs import CONNECTION, CONTAINER_INSTANCE, TASK, Connection, ContainerInstance
 from longshore.model.errors import AwsError
 from longshore.model.host import HOST, speaks_for_hosts
@@ -31,6 +32,7 @@ come back within a few seconds, and what is placed on their hosts meanwhile wait
 CALLER = "longshore.caller"
 """Where the gateway puts the authenticated `Principal`."""
 _NETWORK_NAMES = frozenset(kind.name for kind in NETWORK_KINDS)
+_VOLUME_NAMES = frozenset(kind.name for kind in VOLUME_KINDS)
 log = logger("controllers/session")
 
 
@@ -65,7 +67,9 @@ class AgentSessions:
 
     async def _tell_changes(self) -> None:
         while True:
-            changes = self._store.watch([TASK, CONTAINER_INSTANCE, *NETWORK_KINDS, *OWN_KINDS])
+            changes = self._store.watch(
+                [TASK, CONTAINER_INSTANCE, *NETWORK_KINDS, *OWN_KINDS, *VOLUME_KINDS]
+            )
             for session, _ in self._sessions.values():
                 session.mark_everything()
             try:
@@ -105,11 +109,14 @@ class AgentSessions:
     def _mark(self, change: Change) -> None:
         """What is not of one task may concern every host."""
         network, instances = change.key.kind in _NETWORK_NAMES, concerns_instances(change)
+        volumes = change.key.kind in _VOLUME_NAMES
         for session, _ in self._sessions.values():
             if network:
                 session.mark_network()
             if instances:
                 session.mark_instances()
+            if volumes:
+                session.mark_volumes()
 
     async def acs(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application of `/ws`."""

@@ -15,17 +15,20 @@ OWN = frozenset({"console", "fd", "mqueue", "ptmx", "pts", "shm"})
 
 
 def device_nodes(spec: ContainerSpec) -> list[dict[str, Any]]:
-    """The devices that a container asks for; all of the host's for a privileged one.
+    """The devices that a container asks for, and all of the host's for a privileged one.
 
     Each as in `linux.devices` of an OCI spec, with `access` beside. Raises `RuntimeFailure` where
     there is no such device.
     """
-    if spec.privileged:
-        return [_node(path, str(path), "rwm") for path in _all_devices()]
-    return [
+    asked = [
         _node(Path(device.host_path), device.container_path, device.permissions)
         for device in spec.devices
     ]
+    if not spec.privileged:
+        return asked
+    taken = {node["path"] for node in asked}
+    others = [path for path in _all_devices() if str(path) not in taken]
+    return [*asked, *(_node(path, str(path), "rwm") for path in others)]
 
 
 def held_capabilities() -> frozenset[str]:

@@ -1,14 +1,17 @@
 """The resources of each operation, as IAM is asked ("Actions … for Amazon EC2", SAR)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from longshore.instances import template_of
+from longshore.instances.volume_types import DEFAULT_TYPE
 from longshore.model.arn import make_arn
 from longshore.model.errors import AwsError
 from longshore.model.instances import INSTANCE, Instance
+from longshore.model.volumes import Snapshot, Volume
 from longshore.services.ec2.launch_authorization import launch_resources, new_resources
-from longshore.services.ec2.tagging import KINDS
+from longshore.services.ec2.tagging import KINDS, resource_arn
 from longshore.services.interface import Context, Resource, ResourcesOf
 
 NEW = "*"
@@ -26,6 +29,7 @@ RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
     "AssociateRouteTable": (("route-table", "RouteTableId"), ("subnet", "SubnetId")),
     "AssociateVpcCidrBlock": (("vpc", "VpcId"),),
     "AttachInternetGateway": (("internet-gateway", "InternetGatewayId"), ("vpc", "VpcId")),
+    "AttachVolume": (("instance", "InstanceId"), ("volume", "VolumeId")),
     "AuthorizeSecurityGroupEgress": (("security-group", "GroupId"),),
     "AuthorizeSecurityGroupIngress": (("security-group", "GroupId"),),
     "CreateInternetGateway": (("internet-gateway", NEW),),
@@ -39,7 +43,9 @@ RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
     "CreateRoute": (("route-table", "RouteTableId"),),
     "CreateRouteTable": (("route-table", NEW), ("vpc", "VpcId")),
     "CreateSecurityGroup": (("security-group", NEW), ("vpc", "VpcId")),
+    "CreateSnapshot": (("snapshot", NEW), ("volume", "VolumeId")),
     "CreateSubnet": (("subnet", NEW), ("vpc", "VpcId")),
+    "CreateVolume": (("volume", NEW), ("snapshot", "SnapshotId")),
     "CreateVpc": (("vpc", NEW),),
     "DeleteInternetGateway": (("internet-gateway", "InternetGatewayId"),),
     "DeleteKeyPair": (("key-pair", "KeyPairId"),),
@@ -47,10 +53,15 @@ RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
     "DeleteRoute": (("route-table", "RouteTableId"),),
     "DeleteRouteTable": (("route-table", "RouteTableId"),),
     "DeleteSecurityGroup": (("security-group", "GroupId"),),
+    "DeleteSnapshot": (("snapshot", "SnapshotId"),),
     "DeleteSubnet": (("subnet", "SubnetId"),),
+    "DeleteVolume": (("volume", "VolumeId"),),
     "DeleteVpc": (("vpc", "VpcId"),),
     "DescribeInstanceAttribute": (("instance", "InstanceId"),),
+    "DescribeVolumeAttribute": (("volume", "VolumeId"),),
     "DetachInternetGateway": (("internet-gateway", "InternetGatewayId"), ("vpc", "VpcId")),
+    "DetachVolume": (("instance", "InstanceId"), ("volume", "VolumeId")),
+    "EnableVolumeIO": (("volume", "VolumeId"),),
     "GetLaunchTemplateData": (("instance", "InstanceId"),),
     "ImportKeyPair": (("key-pair", NEW),),
     "ModifyInstanceAttribute": (("instance", "InstanceId"), ("security-group", "Groups")),
@@ -58,6 +69,8 @@ RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
     "ModifyNetworkInterfaceAttribute": (("network-interface", "NetworkInterfaceId"),),
     "ModifySecurityGroupRules": (("security-group", "GroupId"),),
     "ModifySubnetAttribute": (("subnet", "SubnetId"),),
+    "ModifyVolume": (("volume", "VolumeId"),),
+    "ModifyVolumeAttribute": (("volume", "VolumeId"),),
     "ModifyVpcAttribute": (("vpc", "VpcId"),),
     "MonitorInstances": (("instance", "InstanceIds"),),
     "RebootInstances": (("instance", "InstanceIds"),),
@@ -77,14 +90,14 @@ RESOURCES: Mapping[str, Sequence[tuple[str, str]]] = {
 }
 """By operation: resource types, and the request's member that holds the id (or ids)."""
 
-ALONE: Mapping[str, str] = {"sgr": "security-group-rule", "vol": "volume"}
+ALONE: Mapping[str, str] = {"sgr": "security-group-rule"}
 """Resource types, by their ids' prefix, of what lies in another's record."""
 _KINDS = {resource_type: kind for kind, resource_type in KINDS.values()}
 
 
 def _resource(context: Context, resource_type: str, resource_id: str) -> Resource:
     """A resource with the condition keys that its record gives."""
-    arn = make_arn("ec2", context.region, context.account, f"{resource_type}/{resource_id}")
+    arn = resource_arn(context, resource_type, resource_id)
     record = context.tx.get(_KINDS[resource_type], context.account, context.region, resource_id)
     conditions: dict[str, str | list[str]] = {"ec2:Region": context.region}
     if record is not None:
@@ -92,6 +105,10 @@ def _resource(context: Context, resource_type: str, resource_id: str) -> Resourc
         conditions |= {f"ec2:ResourceTag/{key}": value for key, value in record.value.tags}
         if isinstance(record.value, Instance):
             conditions |= _instance_conditions(record.value)
+        if isinstance(record.value, Volume):
+            conditions |= _volume_conditions(context, record.value)
+        if isinstance(record.value, Snapshot):
+            conditions |= _snapshot_conditions(context, record.value)
         vpc_id = getattr(record.value, "vpc_id", "")
         if vpc_id:
             vpc = make_arn("ec2", context.region, context.account, f"vpc/{vpc_id}")
@@ -115,6 +132,55 @@ def _instance_conditions(instance: Instance) -> dict[str, str | list[str]]:
     if instance.profile_arn:
         conditions["ec2:InstanceProfile"] = instance.profile_arn
     return conditions
+
+
+def _volume_conditions(context: Context, volume: Volume) -> dict[str, str | list[str]]:
+    shape = volume.performance
+    conditions: dict[str, str | list[str]] = {
+        "ec2:AvailabilityZone": volume.zone,
+        "ec2:Encrypted": "false",
+        "ec2:VolumeID": volume.id,
+        "ec2:VolumeIops": str(shape.iops),
+        "ec2:VolumeSize": str(shape.size),
+        "ec2:VolumeThroughput": str(shape.throughput),
+        "ec2:VolumeType": shape.type,
+    }
+    if volume.snapshot_id:
+        conditions["ec2:ParentSnapshot"] = resource_arn(context, "snapshot", volume.snapshot_id)
+    return conditions
+
+
+def _snapshot_conditions(context: Context, snapshot: Snapshot) -> dict[str, str | list[str]]:
+    return {
+        "ec2:Encrypted": "false",
+        "ec2:Owner": context.account,
+        "ec2:ParentVolume": resource_arn(context, "volume", snapshot.volume_id),
+        "ec2:SnapshotID": snapshot.id,
+        "ec2:SnapshotTime": _date(snapshot.started_at),
+        "ec2:VolumeSize": str(snapshot.volume_size),
+    }
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _new_volume(context: Context, request: Mapping[str, Any]) -> Iterator[Resource]:
+    """CreateVolume: the volume with what is asked of it, and the snapshot that it begins as."""
+    asked: dict[str, str | list[str]] = {
+        "ec2:Encrypted": str(bool(request.get("Encrypted"))).lower(),
+        "ec2:VolumeType": request.get("VolumeType", DEFAULT_TYPE),
+    }
+    if request.get("AvailabilityZone"):
+        asked["ec2:AvailabilityZone"] = request["AvailabilityZone"]
+    for member in ("Iops", "Size", "Throughput"):
+        if member in request:
+            asked[f"ec2:Volume{member}"] = str(request[member])
+    if request.get("SnapshotId"):
+        asked["ec2:ParentSnapshot"] = resource_arn(context, "snapshot", request["SnapshotId"])
+    for found in _resources_of(RESOURCES["CreateVolume"])(context, request):
+        own = asked if found.arn.endswith(f":volume/{NEW}") else {}
+        yield Resource(arn=found.arn, conditions={**found.conditions, **own})
 
 
 def _requested_tags(request: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -187,6 +253,7 @@ def resources() -> Mapping[str, ResourcesOf]:
     return table | {
         "CreateLaunchTemplateVersion": _template,
         "CreateTags": _tagged_resources,
+        "CreateVolume": _new_volume,
         "DeleteLaunchTemplate": _template,
         "DeleteLaunchTemplateVersions": _template,
         "DeleteTags": _tagged_resources,

@@ -16,9 +16,11 @@ from longshore.instances.parameters import (
 from longshore.model.ec2 import NETWORK_INTERFACE
 from longshore.model.errors import AwsError, not_built
 from longshore.model.instances import INSTANCE, Instance
+from longshore.model.volumes import VOLUME, Attachment, Volume
 from longshore.services.ec2.describing import Item, Listing, describe
 from longshore.services.ec2.instances import (
     all_instances,
+    data_mappings,
     find_instance,
     find_instances,
     interface_of,
@@ -85,7 +87,9 @@ def _told_interface(member: str) -> Callable[[Context, Instance], Item]:
 
 
 _TOLD: Mapping[str, Callable[[Context, Instance], Item]] = {
-    "blockDeviceMapping": lambda _, each: {"BlockDeviceMappings": [root_mapping(each)]},
+    "blockDeviceMapping": lambda context, each: {
+        "BlockDeviceMappings": [root_mapping(each), *data_mappings(context, each)]
+    },
     "disableApiStop": lambda _, each: _value("DisableApiStop", each.stop_protection),
     "disableApiTermination": lambda _, each: _value(
         "DisableApiTermination", each.termination_protection
@@ -127,7 +131,9 @@ def modify_instance_attribute(
             "IncorrectInstanceState",
             f"The instance '{instance.id}' is not in the 'stopped' state.",
         )
-    if name in {"SourceDestCheck", "Groups"}:
+    if name == "BlockDeviceMappings":
+        _change_mappings(context, instance, value)
+    elif name in {"SourceDestCheck", "Groups"}:
         _change_interface(context, instance, name, value)
     else:
         _change(context, instance, name, value)
@@ -171,6 +177,35 @@ def _change(context: Context, instance: Instance, name: str, value: Any) -> None
         raise not_built(f"ec2:ModifyInstanceAttribute of {name}")
     changed = msgspec.structs.replace(instance, **changes)
     context.tx.put(INSTANCE, *place(context), instance.id, changed)
+
+
+def _change_mappings(context: Context, instance: Instance, mappings: Any) -> None:
+    """Whether data volumes go with the instance; its root volume always does."""
+    for mapping in mappings:
+        device, asked = mapping.get("DeviceName", ""), mapping.get("Ebs") or {}
+        if device == ROOT_DEVICE:
+            if not asked.get("DeleteOnTermination", True):
+                raise not_built("ec2: root volumes that outlive their instance")
+            continue
+        volume, attachment = _mapped(context, instance, device)
+        if asked.get("VolumeId", volume.id) != volume.id:
+            raise _unmapped(device)
+        goes = bool(asked.get("DeleteOnTermination", True))
+        kept = msgspec.structs.replace(attachment, delete_on_termination=goes)
+        changed = msgspec.structs.replace(volume, attachment=kept)
+        context.tx.put(VOLUME, *place(context), changed.id, changed)
+
+
+def _mapped(context: Context, instance: Instance, device: str) -> tuple[Volume, Attachment]:
+    for record in context.tx.find(VOLUME, *place(context), "instance", instance.id):
+        attachment = record.value.attachment
+        if attachment is not None and attachment.device == device:
+            return record.value, attachment
+    raise _unmapped(device)
+
+
+def _unmapped(device: str) -> AwsError:
+    return AwsError("InvalidInstanceAttributeValue", f"No device is currently mapped at {device}")
 
 
 def _change_interface(context: Context, instance: Instance, name: str, value: Any) -> None:

@@ -60,7 +60,12 @@ def _items() -> Iterator[Item]:
             "ProcessorInfo": {"SupportedArchitectures": [found.architecture]},
             "VCpuInfo": {"DefaultVCpus": found.vcpus},
             "MemoryInfo": {"SizeInMiB": found.memory},
-            "EbsInfo": {"EbsOptimizedSupport": "default", "EncryptionSupport": "unsupported"},
+            "EbsInfo": {
+                "AttachmentLimitType": "dedicated" if found.has_own_limit else "shared",
+                "EbsOptimizedSupport": "default",
+                "EncryptionSupport": "unsupported",
+                "MaximumEbsAttachments": found.attachments,
+            },
             "NetworkInfo": {
                 "MaximumNetworkInterfaces": found.interfaces,
                 "Ipv4AddressesPerInterface": found.addresses,

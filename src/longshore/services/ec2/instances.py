@@ -20,6 +20,7 @@ from longshore.model.instances import (
     Reason,
     state_of,
 )
+from longshore.model.volumes import VOLUME, VOLUME_STATUS, attachment_state
 from longshore.services.ec2.describing import Item, Listing, describe
 from longshore.services.ec2.network_interfaces import interface_item
 from longshore.services.ec2.tagging import tag_list
@@ -303,7 +304,7 @@ def _attached(context: Context, instance: Instance) -> Item:
         "SubnetId": instance.subnet_id,
         "VpcId": instance.vpc_id,
         "PrivateIpAddress": instance.private_address,
-        "BlockDeviceMappings": [root_mapping(instance)],
+        "BlockDeviceMappings": [root_mapping(instance), *data_mappings(context, instance)],
         "PrivateDnsNameOptions": {
             "HostnameType": "ip-name",
             "EnableResourceNameDnsARecord": False,
@@ -326,6 +327,28 @@ def root_mapping(instance: Instance) -> Item:
             "VolumeId": instance.root_volume_id,
         },
     }
+
+
+def data_mappings(context: Context, instance: Instance) -> Iterator[Item]:
+    """The data volumes that are in it, or are to be."""
+    runs = shown_state(context, instance) == "running"
+    for record in context.tx.find(VOLUME, *place(context), "instance", instance.id):
+        attachment = record.value.attachment
+        if attachment is None:
+            continue
+        status = context.tx.get(VOLUME_STATUS, *place(context), record.value.id)
+        known = status.value if status is not None else None
+        state = attachment_state(record.value, attachment, known, instance_runs=runs)
+        yield {
+            "DeviceName": attachment.device,
+            "Ebs": {
+                "AttachTime": attachment.at,
+                "DeleteOnTermination": attachment.delete_on_termination,
+                # An instance knows no `busy` ("EbsInstanceBlockDevice": Status).
+                "Status": "detaching" if state == "busy" else state,
+                "VolumeId": record.value.id,
+            },
+        }
 
 
 def _network(shown: Item) -> dict[str, Any]:

@@ -27,6 +27,10 @@ def launch_resources(context: Context, request: Mapping[str, Any]) -> Iterator[t
     template = merged.get("LaunchTemplate") or {}
     if template.get("LaunchTemplateId"):
         yield "launch-template", template["LaunchTemplateId"]
+    for mapping in merged.get("BlockDeviceMappings") or ():
+        snapshot_id = (mapping.get("Ebs") or {}).get("SnapshotId")
+        if snapshot_id:
+            yield "snapshot", snapshot_id
     wanted = _wiring(context, merged)
     if wanted is None:
         return

@@ -9,6 +9,7 @@ import msgspec
 from longshore.instances import template_of, version_of
 from longshore.instances.images import BY_PARAMETER, ROOT_DEVICE, require_image
 from longshore.instances.parameters import check_user_data
+from longshore.instances.volume_types import TYPES
 from longshore.model.errors import AwsError
 from longshore.model.instances import (
     LAUNCH_TEMPLATE,
@@ -16,6 +17,7 @@ from longshore.model.instances import (
     LaunchTemplate,
     LaunchTemplateVersion,
 )
+from longshore.model.volumes import VOLUME
 from longshore.services.ec2.describing import Item, Listing, describe
 from longshore.services.ec2.idempotency import mismatch, once
 from longshore.services.ec2.instances import find_instance, interface_of, metadata_item, place
@@ -361,7 +363,9 @@ def get_launch_template_data(
 ) -> Response:
     """Parameters with which another instance like this one could be launched."""
     instance = find_instance(context, request["InstanceId"])
-    return {_DATA: {**_data_of(instance), **_data_of_interface(context, instance)}}
+    data = _data_of(instance)
+    data["BlockDeviceMappings"] += _data_of_volumes(context, instance)
+    return {_DATA: {**data, **_data_of_interface(context, instance)}}
 
 
 def _data_of(instance: Instance) -> dict[str, Any]:
@@ -397,6 +401,25 @@ def _data_of(instance: Instance) -> dict[str, Any]:
         else None,
     }
     return data | {name: value for name, value in further.items() if value}
+
+
+def _data_of_volumes(context: Context, instance: Instance) -> Iterator[Item]:
+    """Volumes as large and fast as its data volumes, without what is on them."""
+    for record in context.tx.find(VOLUME, *place(context), "instance", instance.id):
+        shape, attachment = record.value.performance, record.value.attachment
+        if attachment is None:
+            continue
+        asked = {"Iops": shape.iops, "Throughput": shape.throughput}
+        known = TYPES[shape.type]
+        speed = {"Iops": known.iops[1], "Throughput": known.throughput[1]}
+        ebs = {
+            "DeleteOnTermination": attachment.delete_on_termination,
+            "Encrypted": False,
+            "VolumeSize": shape.size,
+            "VolumeType": shape.type,
+            **{name: value for name, value in asked.items() if speed[name]},
+        }
+        yield {"DeviceName": attachment.device, "Ebs": ebs}
 
 
 def _data_of_interface(context: Context, instance: Instance) -> Item:

@@ -22,8 +22,11 @@ from longshore.services.ec2 import (
     running,
     security_group_rules,
     security_groups,
+    snapshots,
     subnets,
     tagging,
+    volume_attachments,
+    volume_modifications,
     volumes,
     vpcs,
 )
@@ -108,6 +111,9 @@ OPERATIONS: Sequence[Operation] = (
     security_groups.create_security_group,
     security_groups.delete_security_group,
     security_groups.describe_security_groups,
+    snapshots.create_snapshot,
+    snapshots.delete_snapshot,
+    snapshots.describe_snapshots,
     subnets.create_subnet,
     subnets.delete_subnet,
     subnets.describe_subnets,
@@ -115,7 +121,17 @@ OPERATIONS: Sequence[Operation] = (
     tagging.create_tags,
     tagging.delete_tags,
     tagging.describe_tags,
+    volume_attachments.attach_volume,
+    volume_attachments.detach_volume,
+    volume_modifications.describe_volumes_modifications,
+    volume_modifications.modify_volume,
+    volumes.create_volume,
+    volumes.delete_volume,
+    volumes.describe_volume_attribute,
+    volumes.describe_volume_status,
     volumes.describe_volumes,
+    volumes.enable_volume_io,
+    volumes.modify_volume_attribute,
     vpcs.associate_vpc_cidr_block,
     vpcs.create_default_vpc,
     vpcs.create_vpc,
@@ -127,11 +143,18 @@ OPERATIONS: Sequence[Operation] = (
 )
 
 
+TRIED = frozenset({volumes.create_volume})
+"""A dry run of these is refused as the call would be: EBS's CSI driver learns limits from that."""
+
+
 def _with_dry_run(function: Operation) -> Operation:
     """The caller may (the gateway has asked): a dry run ends here ("DryRun" of every action)."""
 
     def operation(context: Context, request: Any) -> Response:
         if request.get("DryRun"):
+            if function in TRIED:
+                # What it stages goes with the error below.
+                function(context, request)
             raise AwsError(
                 "DryRunOperation",
                 "Request would have succeeded, but DryRun flag is set.",
@@ -144,6 +167,8 @@ def _with_dry_run(function: Operation) -> Operation:
 
 def _name(function: Operation) -> str:
     """`CreateVpc` of `create_vpc`."""
+    if function is volumes.enable_volume_io:
+        return "EnableVolumeIO"
     return "".join(word.capitalize() for word in function.__name__.split("_"))
 
 

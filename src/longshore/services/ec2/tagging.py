@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from longshore.model import ec2, instances
+from longshore.model import ec2, instances, volumes
 from longshore.model.arn import make_arn
 from longshore.model.ec2 import Tags
 from longshore.model.errors import AwsError
@@ -34,8 +34,16 @@ KINDS: Mapping[str, tuple[Kind[Any], str]] = {
     "key": (ec2.KEY_PAIR, "key-pair"),
     "i": (instances.INSTANCE, "instance"),
     "lt": (instances.LAUNCH_TEMPLATE, "launch-template"),
+    "vol": (volumes.VOLUME, "volume"),
+    "snap": (volumes.SNAPSHOT, "snapshot"),
 }
 """By the prefix of an id: the kind, and its resource type."""
+
+
+def resource_arn(context: Context, resource_type: str, resource_id: str) -> str:
+    """Snapshots' ARNs have no account ("Resource types defined by Amazon EC2")."""
+    owner = "" if resource_type == "snapshot" else context.account
+    return make_arn("ec2", context.region, owner, f"{resource_type}/{resource_id}")
 
 
 def tag_list(tags: Tags) -> list[dict[str, str]]:
@@ -57,7 +65,7 @@ def tags_at_creation(context: Context, request: Mapping[str, Any], resource_type
                 raise AwsError("InvalidParameterValue", f"Duplicate tag key '{key}' specified.")
             pairs[key] = value
     if pairs:
-        arn = make_arn("ec2", context.region, context.account, f"{resource_type}/*")
+        arn = resource_arn(context, resource_type, "*")
         conditions: dict[str, str | list[str]] = {
             "ec2:CreateAction": context.operation,
             "aws:TagKeys": list(pairs),
@@ -136,12 +144,11 @@ def _change(context: Context, resources: Sequence[str], change: Any) -> None:
         if resource_id.startswith("sgr-"):
             _change_rule(context, resource_id, change)
             continue
-        if resource_id.startswith("vol-"):
-            _change_volume(context, resource_id, change)
+        if resource_id.startswith("vol-") and _change_root_volume(context, resource_id, change):
             continue
         kind, _ = kind_of(resource_id)
         record = context.tx.get(kind, context.account, context.region, resource_id)
-        if record is None:
+        if record is None or getattr(record.value, "deleted", False):
             raise absent(kind, resource_id)
         tags = _bounded(change(dict(record.value.tags)))
         context.tx.put(
@@ -173,15 +180,16 @@ def _change_rule(context: Context, rule_id: str, change: Any) -> None:
     )
 
 
-def _change_volume(context: Context, volume_id: str, change: Any) -> None:
+def _change_root_volume(context: Context, volume_id: str, change: Any) -> bool:
+    """Change the tags of an instance's root volume; whether it is one."""
     place = (context.account, context.region)
     for record in context.tx.scan(instances.INSTANCE, *place):
         if record.value.root_volume_id == volume_id:
             tags = _bounded(change(dict(record.value.volume_tags)))
             changed = msgspec.structs.replace(record.value, volume_tags=tags)
             context.tx.put(instances.INSTANCE, *place, changed.id, changed)
-            return
-    raise AwsError("InvalidVolume.NotFound", f"The volume '{volume_id}' does not exist.")
+            return True
+    return False
 
 
 def kind_of(resource_id: str) -> tuple[Kind[Any], str]:
