@@ -24,11 +24,24 @@ class LogGroup(msgspec.Struct, frozen=True, kw_only=True):
     tags: Tags = ()
 
 
+class Delivery(msgspec.Struct, frozen=True):
+    """A stream of another account, by names; without a group none, and events go nowhere."""
+
+    account: str
+    group: str = ""
+    stream: str = ""
+    since: int = 0
+    """What is older (epoch milliseconds) goes nowhere either."""
+
+
 class LogStream(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     name: str
     id: str
     created_at: int
+    delivery: Delivery | None = None
+    """Where everything goes that is put into it, which keeps nothing itself. Streams of Longshore's
+    own account have one, whose tasks log for others."""
 
 
 LOG_GROUP = Kind("logs.log-group", LogGroup)

@@ -33,6 +33,8 @@ class Policies:
     resource: Document | None = None
     resource_must_allow: bool = False
     """True for trust policies: no identity policy replaces them."""
+    resource_must_name: bool = False
+    """True for policies of KMS keys: an identity policy counts where they name its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ def _decide(request: Request, policies: Policies, values: Values) -> Decision:
         return Decision(False, f"with an explicit deny in {denied}")
     grant = _resource_grant(request, policies.resource, values)
     own = _account(request) == request.principal.account
-    if not grant and (policies.resource_must_allow or not own):
+    needed = policies.resource_must_allow or policies.resource_must_name
+    if not grant and (needed or not own):
         return Decision(False) if policies.resource_must_allow else _missing(RESOURCE, request)
     if request.principal.kind == "root" or (own and grant == DIRECT):
         return ALLOWED
@@ -78,6 +81,18 @@ def _decide(request: Request, policies: Policies, values: Values) -> Decision:
     if not any(_allows(document, request, values) for document in policies.identity):
         return _missing(IDENTITY, request)
     return _limits(request, policies, values)
+
+
+def names_in(document: Document, request: Request) -> bool:
+    """Whether a resource's policy itself allows the request, or leaves it to the principal's
+    account."""
+    return _resource_grant(request, document, _Keys(request)) != ABSENT
+
+
+def is_named(arn: str, principal: Principal) -> bool:
+    """Whether a policy that names `arn` (of a user, a role, a session, an account) means this
+    principal."""
+    return _names("AWS", arn, principal) != ABSENT
 
 
 def _limits(request: Request, policies: Policies, values: Values) -> Decision:

@@ -23,6 +23,7 @@ from longshore.model.arn import make_arn
 from longshore.policy.key_ids import unique_id
 from longshore.services.iam.first_start import ensure_sealing_key
 from longshore.services.iam.identity import IamIdentity
+from longshore.telemetry.interface import LogStore
 from longshore.testing.clock import FakeClock
 from longshore.testing.eks_tokens import STSClientFactory, TokenGenerator
 from longshore.testing.memory_store import MemoryStore
@@ -42,14 +43,16 @@ Keys = tuple[str, str, str | None]
 class ApiServer:
     """Asks as the API server of cluster `demo` does. `clock` is the authenticator's, at now."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, log_store: LogStore | None = None) -> None:
         self.port = installation.port
         self.store = MemoryStore()
         self.clock = FakeClock(time.time())
         self.identity = IamIdentity(IDS)
         self.objects: dict[str, Any] = {}
         """What is in the cluster, by paths of its API."""
-        self.app = authenticator(self.store, self.identity, self.clock, installation, self)
+        self.app = authenticator(
+            self.store, self.identity, self.clock, installation, self, log_store
+        )
 
     async def find(self, account: str, region: str, cluster: str, path: str) -> Any:
         """As the authenticator reads in clusters (`ClusterObjects`)."""
@@ -233,9 +236,11 @@ def policy(name: str, *namespaces: str) -> eks.AssociatedPolicy:
 
 
 @contextlib.asynccontextmanager
-async def running(data_dir: Path, auth: str = "enforced") -> AsyncIterator[ApiServer]:
+async def running(
+    data_dir: Path, auth: str = "enforced", log_store: LogStore | None = None
+) -> AsyncIterator[ApiServer]:
     installation = Installation(data_dir=data_dir, port=free_ports(2), auth=auth)
-    server = ApiServer(installation)
+    server = ApiServer(installation, log_store)
     await server.store.transact(lambda tx: ensure_sealing_key(tx, IDS))
     gateway = Gateway(
         services=[],

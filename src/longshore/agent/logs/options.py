@@ -11,6 +11,9 @@ from longshore.agent.logs.lines import Begins
 
 DEFAULT_BUFFER = 10 * 2**20
 """`max-buffer-size` where it is not stated: 10m."""
+STDOUT_STREAM = "longshore-stdout-stream"
+"""An option of our own, of control planes: what they audit comes by stdout, what they log by
+stderr."""
 MATCH_SECONDS = 0.1
 """How long a pattern of a user's own may look at one line."""
 MOST_FAILURES = 10
@@ -53,6 +56,8 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     driver: str = ""
     group: str = ""
     stream: str = ""
+    stdout_stream: str = ""
+    """Where what goes to stdout has a stream of its own."""
     region: str = ""
     by_host: bool = False
     """Whether the host's own key signs, where nothing else is known of the task any more."""
@@ -74,6 +79,7 @@ def parse_options(driver: str, given: Mapping[str, str], container_id: str) -> L
         driver=driver,
         group=given["awslogs-group"],
         stream=given.get("awslogs-stream") or container_id,
+        stdout_stream=given.get(STDOUT_STREAM, ""),
         region=given.get("awslogs-region", ""),
         create_group=_flag(given, "awslogs-create-group", False),
         create_stream=_flag(given, "awslogs-create-stream", True),

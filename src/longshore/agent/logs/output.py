@@ -39,7 +39,11 @@ class Output:
         self._host = host
         self._directory = directory
         self._options = options
-        self.stream = LogStream(host, options, signer)
+        stream = LogStream(host, options, signer)
+        self._streams = dict.fromkeys(FILES, stream)
+        if options.stdout_stream:
+            of_stdout = msgspec.structs.replace(options, stream=options.stdout_stream)
+            self._streams["stdout"] = LogStream(host, of_stdout, signer)
         self.ended = asyncio.Event()
         self._is_without_room = False
 
@@ -49,10 +53,16 @@ class Output:
             while not await self._follow(growth):
                 await self._host.clock.sleep(RETRY_SECONDS)
         finally:
-            self.stream.close()
+            for stream in self._streams.values():
+                stream.close()
         if self._options.driver == "json-file":
             await self._host.clock.sleep(KEEP_SECONDS)
         await asyncio.to_thread(remove, self._directory)
+
+    def sign_with(self, signer: Signer) -> None:
+        """The keys to write with from now on."""
+        for stream in self._streams.values():
+            stream.signer = signer
 
     async def _follow(self, growth: Growth) -> bool:
         """Whether it came to its end: a full disk, say, must not end the shipping."""
@@ -81,7 +91,7 @@ class Output:
             most = 0 if self._options.driver == "none" else JSON_FILE_BYTES
             return Kept(path, most, growth, clock, self.ended)
         producer = f"{self._directory.name}.{name}"
-        return Tail(path, producer, self._options, self.stream, growth, clock, self.ended)
+        return Tail(path, producer, self._options, self._streams[name], growth, clock, self.ended)
 
 
 def load_options(directory: Path) -> LogOptions | None:

@@ -46,7 +46,7 @@ class Shipping:
         container_id = work.record.containers[container.name].id
         signer = signer_of(self._host, work.record)
         if container_id in self._outputs:
-            self._outputs[container_id].stream.signer = signer
+            self._outputs[container_id].sign_with(signer)
             return
         directory = self._host.log_directory(container_id)
         options = load_options(directory)

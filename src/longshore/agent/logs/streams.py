@@ -192,9 +192,12 @@ class LogStream:
         if not self._refused_since:
             self._refused_since = now
             log.warning("log events were refused", **self._name(), error=str(error))
-        if error.code == "ResourceNotFoundException" and await self._recreated():
+        is_absent = error.code == "ResourceNotFoundException"
+        if is_absent and self._options.create_stream and await self._recreated():
             return False
-        if error.code in HOPELESS or now - self._refused_since > GIVE_UP_SECONDS:
+        # Who may not create it waits for nobody: a control plane's goes with its cluster.
+        lost = error.code in HOPELESS or (is_absent and not self._options.create_stream)
+        if lost or now - self._refused_since > GIVE_UP_SECONDS:
             log.error("log events are lost", **self._name(), error=str(error))
             return True
         return False

@@ -182,6 +182,7 @@ def _with_resource(policies: Policies, request: Request, resource_policy: str | 
         policies,
         resource=compiled(resource_policy, kind) if resource_policy is not None else None,
         resource_must_allow=trust,
+        resource_must_name=request.action.startswith("kms:"),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from longshore.model.logs import LogGroup
+from longshore.model.logs import LOG_GROUP, LOG_STREAM, LogGroup, LogStream, stream_key
 from longshore.services.interface import Context, Response
 from longshore.services.logs.positions import position_of, token_of
 from longshore.services.logs.resources import invalid_parameter, require_group, require_stream
@@ -38,16 +38,35 @@ async def put(
     events = [Event(each["timestamp"], each["message"]) for each in request["logEvents"]]
     _check(events)
     now = int(context.now * 1000)
-    first, end, rejected = accepted(events, now, group)
     position = position_of(request.get("sequenceToken"))
-    kept = position and Position(position.producer, position.number + first)
-    await log_store.append(group.id, stream.id, events[first:end], now, kept)
+    rejected: Mapping[str, int] = {}
+    place = _place(context, group, stream)
+    if place is not None:
+        since = stream.delivery.since if stream.delivery is not None else 0
+        group, stream = place
+        first, end, rejected = accepted(events, now, group)
+        first = max(first, sum(event.timestamp < since for event in events))
+        kept = position and Position(position.producer, position.number + first)
+        await log_store.append(group.id, stream.id, events[first:end], now, kept)
     following = position and Position(position.producer, position.number + len(events))
     token = token_of(following) if following else f"{now:056d}"
     response: dict[str, Any] = {"nextSequenceToken": token}
     if rejected:
         response["rejectedLogEventsInfo"] = rejected
     return response
+
+
+def _place(
+    context: Context, group: LogGroup, stream: LogStream
+) -> tuple[LogGroup, LogStream] | None:
+    """Where events are kept that are put into this stream; None where they go nowhere."""
+    delivery, reader = stream.delivery, context.store.reader
+    if delivery is None:
+        return group, stream
+    there = (delivery.account, context.region)
+    kept = reader.get(LOG_GROUP, *there, delivery.group)
+    found = reader.get(LOG_STREAM, *there, stream_key(delivery.group, delivery.stream))
+    return (kept.value, found.value) if kept is not None and found is not None else None
 
 
 def _check(events: Sequence[Event]) -> None:

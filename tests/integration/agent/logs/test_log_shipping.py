@@ -62,6 +62,23 @@ async def test_both_outputs_meet_in_one_stream(logs: Logs, agent: Agent):
     await logs.have("out", "err � €")
 
 
+async def test_output_may_have_two_streams(logs: Logs, agent: Agent):
+    await logs.served.call("create_log_stream", logGroupName=GROUP, logStreamName="audit")
+    work = make_work(agent.host, options={"longshore-stdout-stream": "audit"})
+    await Logging().set_up(work)
+    directory = agent.follow(work)
+    write(directory / "stdout", b"asked\n")
+    write(directory / "stderr", b"ready\n")
+    await logs.have("ready")
+
+    async def audited() -> bool:
+        return await logs.messages("audit") == ["asked"]
+
+    await eventually(audited, what="stdout is in its own stream")
+    agent.ended(work)
+    await gone(directory)
+
+
 async def test_unfinished_line_is_shipped_when_the_container_has_ended(logs: Logs, agent: Agent):
     work = make_work(agent.host)
     directory = agent.follow(work)
@@ -123,6 +140,20 @@ async def test_deleted_stream_is_created_anew(logs: Logs, agent: Agent):
     await logs.have("two")
 
 
+async def test_output_ends_with_a_stream_that_the_driver_may_not_create(logs: Logs, agent: Agent):
+    stream = {"logGroupName": GROUP, "logStreamName": "web/app/t1"}
+    await logs.served.call("create_log_stream", **stream)
+    work = make_work(agent.host, options={"awslogs-create-stream": "false"})
+    directory = agent.follow(work)
+    write(directory / "stdout", b"one\n")
+    await logs.have("one")
+    await logs.served.call("delete_log_stream", **stream)
+    write(directory / "stdout", b"two\n")
+    agent.ended(work)
+    await gone(directory)
+    assert await logs.messages() == []
+
+
 OTHER = "999999999999"
 
 
@@ -164,7 +195,7 @@ async def test_execution_role_signs_and_renewed_credentials_are_taken_up(logs: L
 
 async def refused(agent: Agent, work: Work) -> None:
     """The output's stream has been refused at least once."""
-    stream = agent.shipping._outputs[directory_of(work).name].stream
+    stream = agent.shipping._outputs[directory_of(work).name]._streams["stdout"]
 
     async def is_refused() -> bool:
         return stream._refused_since > 0
