@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from end_to_end.insights import statuses
 from end_to_end.kubectl import EDIT, VIEW, Kubernetes
 from end_to_end.traces import traces
 
@@ -286,7 +288,17 @@ def test_cluster_outlives_a_killed_control_plane_and_agent_of_longshores(cluster
     assert cluster.processes() == before
 
 
-def test_upgrade_to_the_next_minor_version_keeps_every_object(cluster):
+def test_nothing_stands_in_the_way_of_an_upgrade_of_a_new_cluster(cluster):
+    assert statuses(cluster.eks, cluster.name, "UPGRADE_READINESS") == {
+        "Cluster health issues": "PASSING",
+        "Deprecated APIs removed in Kubernetes v1.36": "PASSING",
+        "EKS add-on version compatibility": "PASSING",
+        "Kubelet version skew": "PASSING",
+        "kube-proxy version skew": "PASSING",
+    }
+
+
+def test_upgrade_to_the_next_minor_version_keeps_every_object(cluster, cloud):
     names = [f"kept-{number}" for number in range(10)]
     for name in names:
         cluster.run("create", "configmap", name, f"--from-literal=name={name}")
@@ -294,6 +306,7 @@ def test_upgrade_to_the_next_minor_version_keeps_every_object(cluster):
     assert update["status"] == "InProgress"
     assert cluster.describe()["status"] == "UPDATING"
     wait_until(cluster.is_active, UPDATE_SECONDS, "the upgrade is through")
+    assert len(interfaces(cluster, cloud)) == 2
     done = cluster.eks.describe_update(name=cluster.name, updateId=update["id"])["update"]
     assert (done["type"], done["status"]) == ("VersionUpdate", "Successful")
     assert cluster.describe()["version"] == "1.36"
@@ -303,9 +316,43 @@ def test_upgrade_to_the_next_minor_version_keeps_every_object(cluster):
         assert cluster.read("get", "configmap", name)["data"] == {"name": name}
 
 
-def test_cluster_does_not_go_back_to_the_version_before(cluster):
-    with pytest.raises(ClientError):
-        cluster.eks.update_cluster_version(name=cluster.name, version="1.35")
+def test_upgraded_cluster_goes_back_once_to_where_it_came_from(cluster):
+    ready = statuses(cluster.eks, cluster.name, "ROLLBACK_READINESS")
+    assert set(ready.values()) == {"PASSING"}
+    update = cluster.eks.update_cluster_version(name=cluster.name, version="1.35")["update"]
+    assert update["type"] == "VersionRollback"
+    wait_until(cluster.is_active, UPDATE_SECONDS, "the rollback is through")
+    wait_until(cluster.answers, BACK_SECONDS, "the API server answers")
+    assert cluster.read("version")["serverVersion"]["minor"] == "35"
+    assert cluster.read("get", "configmap", "kept-0")["data"] == {"name": "kept-0"}
+    assert statuses(cluster.eks, cluster.name, "ROLLBACK_READINESS") == {}
+
+
+def test_cluster_whose_etcd_lost_its_data_comes_back_from_its_newest_snapshot(cluster, cloud):
+    """One is taken before each change of the version: what was there then is there."""
+    uid = cluster.describe()["endpoint"].removeprefix("https://").partition(".")[0]
+    shutil.rmtree(cloud.longshore.installation.data_dir / "eks" / uid / "etcd" / "member")
+    os.kill(cluster.processes()["etcd"], signal.SIGKILL)
+
+    def told():
+        issues = cluster.describe()["health"]["issues"]
+        return [each["message"] for each in issues if "was restored" in each["message"]]
+
+    wait_until(told, BACK_SECONDS, "the cluster's health tells of it")
+    names = [f"kept-{number}" for number in range(10)]
+
+    def kept():
+        """Processes that lost their leases begin anew, and may take the API server with them."""
+        read = cluster.run("get", "configmaps", *names, "--output=json", check=False)
+        return read.returncode == 0 and json.loads(read.stdout)["items"]
+
+    found = wait_until(kept, BACK_SECONDS, "the objects are there")
+    assert [each["data"] for each in found] == [{"name": name} for name in names]
+    written = ["create", "configmap", "after", "--from-literal=written=yes"]
+    wait_until(
+        lambda: cluster.run(*written, check=False).returncode == 0, BACK_SECONDS, "it takes writes"
+    )
+    assert cluster.is_active()
 
 
 def test_deleted_cluster_leaves_nothing(cluster, cloud):

@@ -2,12 +2,18 @@
 
 import pytest
 from end_to_end.farm import GROUP, service
+from end_to_end.insights import statuses
 from end_to_end.shells import PAGE_PORT
+from end_to_end.steady_client import SteadyClient
 
 from longshore.testing.wait import wait_until
 
 CONTROL_PLANE_SECONDS = 120
 ROLLED_SECONDS = 300
+SHORT_SECONDS = 1.0
+"""For so long the API server may refuse, all in all, single requests that they are."""
+HUNG_SECONDS = 5.0
+"""No write may take as long as that, on a machine that is busy with the upgrade."""
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +47,60 @@ def test_nodes_may_not_be_newer_than_their_control_plane(farm):
         )
 
 
-def test_nodes_follow_their_control_plane_while_pods_serve(farm, steady):
-    asked = farm.eks.update_cluster_version(name=farm.name, version="1.36")["update"]
-    await_update(farm, {"id": asked["id"], "of": {}}, CONTROL_PLANE_SECONDS)
+def test_nodes_of_their_clusters_version_stand_in_the_way_of_no_upgrade(farm):
+    ready = statuses(farm.eks, farm.name, "UPGRADE_READINESS")
+    assert ready["Kubelet version skew"] == ready["kube-proxy version skew"] == "PASSING"
+    assert "ERROR" not in ready.values()
+
+
+def ready_since(farm):
+    """When each node became Ready."""
+    conditions = {name: each["status"]["conditions"] for name, each in farm.nodes().items()}
+    return {
+        name: next(each["lastTransitionTime"] for each in found if each["type"] == "Ready")
+        for name, found in conditions.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def upgrade(farm, steady):
+    """A client that was at work during the whole upgrade of the control plane."""
+    before, etcd = ready_since(farm), farm.processes()["etcd"]
+    with SteadyClient(farm) as client:
+        asked = farm.eks.update_cluster_version(name=farm.name, version="1.36")["update"]
+        await_update(farm, {"id": asked["id"], "of": {}}, CONTROL_PLANE_SECONDS)
+    client.nodes, client.etcd = before, etcd
+    assert farm.read("version")["serverVersion"]["minor"] == "36"
+    return client
+
+
+def test_api_server_answers_throughout_an_upgrade(upgrade):
+    assert len(upgrade.acknowledged) > 20
+    for method in ("PATCH", "GET"):
+        refused = upgrade.refusals[method]
+        assert sum(each.ended - each.began for each in refused) < SHORT_SECONDS, refused
+        numbers = {each.number for each in refused}
+        assert not numbers & {number + 1 for number in numbers}, refused
+    assert upgrade.longest < HUNG_SECONDS
+
+
+def test_what_is_acknowledged_during_an_upgrade_is_kept(upgrade):
+    assert upgrade.lost == []
+    assert set(upgrade.acknowledged) <= set(upgrade.kept)
+
+
+def test_watch_that_an_upgrade_ends_goes_on_where_it_was_and_misses_nothing(upgrade):
+    assert upgrade.watches > 1
+    assert upgrade.skipped == []
+    assert set(upgrade.acknowledged) <= set(upgrade.seen)
+
+
+def test_nodes_stay_ready_and_etcd_runs_on_while_the_control_plane_is_upgraded(farm, upgrade):
+    assert ready_since(farm) == upgrade.nodes
+    assert farm.processes()["etcd"] == upgrade.etcd
+
+
+def test_nodes_follow_their_control_plane_while_pods_serve(farm, upgrade):
     before = set(farm.nodes())
     assert len(before) == 2
     asked = farm.eks.update_nodegroup_version(clusterName=farm.name, nodegroupName=GROUP)["update"]
@@ -64,3 +121,16 @@ def test_nodes_follow_their_control_plane_while_pods_serve(farm, steady):
     assert {each.rpartition(".")[0] for each in versions} == {"v1.36"}
     farm.running("app=steady", 2)
     assert farm.group()["version"] == "1.36"
+
+
+def test_nodes_that_are_newer_than_the_version_before_stand_in_the_way_of_a_rollback(farm, upgrade):
+    ready = statuses(farm.eks, farm.name, "UPGRADE_READINESS")
+    # What a cluster begins with is of the version it began with.
+    assert (ready["Kubelet version skew"], ready["kube-proxy version skew"]) == (
+        "PASSING",
+        "WARNING",
+    )
+    back = statuses(farm.eks, farm.name, "ROLLBACK_READINESS")
+    assert (back["Kubelet version skew"], back["kube-proxy version skew"]) == ("ERROR", "PASSING")
+    with pytest.raises(farm.eks.exceptions.InvalidStateException, match="readiness issues"):
+        farm.eks.update_cluster_version(name=farm.name, version="1.35")

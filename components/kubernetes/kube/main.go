@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
+	"go.uber.org/zap"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
@@ -20,6 +21,8 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+
+	"longshore/components/kubernetes/kube/snapshots"
 )
 
 // servers are made as upstream's own mains make them.
@@ -39,7 +42,7 @@ func main() {
 	os.Args = os.Args[1:]
 	switch name := os.Args[0]; name {
 	case "etcd":
-		etcdmain.Main(os.Args)
+		etcd()
 	case "kubectl":
 		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
 			util.CheckErr(err)
@@ -52,4 +55,22 @@ func main() {
 		}
 		os.Exit(cli.Run(server()))
 	}
+}
+
+// etcd is upstream's, with snapshots where it is told of a directory for them.
+func etcd() {
+	log, err := zap.NewProduction()
+	if err == nil {
+		var kept *snapshots.Kept
+		kept, os.Args, err = snapshots.Split(os.Args, log)
+		if err == nil && kept != nil {
+			err = kept.Prepare()
+			go kept.Run(context.Background())
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "etcd:", err)
+		os.Exit(1)
+	}
+	etcdmain.Main(os.Args)
 }

@@ -10,6 +10,7 @@ from longshore.kubernetes.control_plane import (
     Webhook,
     administrator,
     commands,
+    etcd_files,
     files,
     new_keys,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Webhook",
     "administrator",
     "commands",
+    "etcd_files",
     "files",
     "kubeconfig",
     "new_keys",

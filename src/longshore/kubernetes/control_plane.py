@@ -1,7 +1,8 @@
 """The processes of one cluster's control plane: etcd, API server, controller manager, scheduler.
 
-All run side by side on one loopback; only the API server is spoken to from outside. Each client has
-a certificate of its own. There are three authorities, since who may speak to one of them may not
+The last three run side by side on one loopback, where the API server is spoken to from outside as
+well; etcd is there too, or at an address of its own. Each client has a certificate of its own.
+There are three authorities, since who may speak to one of them may not
 speak to the others: the cluster's (clients, kubelets), etcd's, and the aggregation layer's, whose
 clients may say who they speak for ("Configure the Aggregation Layer").
 """
@@ -13,6 +14,12 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from longshore.base.certificates import KeyPair, Subject, issue, key_pem, new_authority
+from longshore.kubernetes.audit import POLICY, audit_flags, audit_policy
+from longshore.kubernetes.encryption import (
+    CONFIGURATION,
+    encryption_configuration,
+    encryption_flags,
+)
 from longshore.kubernetes.kubeconfig import certificate, kubeconfig, token
 
 SERVICE_NAMES = (
@@ -29,8 +36,17 @@ WEBHOOK_CACHE = "5s"
 """For so long an answer is good: what is taken away from somebody is so after this time."""
 ANYBODY_SEES = ("/healthz", "/livez", "/readyz")
 """All that is told to who does not say who they are, as on EKS since 1.32."""
+VERBOSITY = 2
+"""As on EKS, whose logs of control planes begin with the flags of each process."""
+ETCD_PORT = 2379
 ETCD_REQUEST_BYTES = 1_572_864
 """EKS's limit of an object, etcd's own default."""
+LOOPBACK = "127.0.0.1"
+SNAPSHOT_MINUTES, SNAPSHOTS = 60, 24
+"""How often etcd takes a snapshot of itself, and how many are kept."""
+LEAVING_SECONDS = 3
+"""For so long an API server that is told to end serves as before: it has left the Service
+`kubernetes`, and nodes learn of that. Then it ends watches, and sends its clients elsewhere."""
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,17 +66,23 @@ class ControlPlane(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     directory: str
     data: str
+    snapshots: str = ""
+    """Where etcd's snapshots are; empty for none."""
     address: str = ""
     """The API server's own, as nodes and pods reach it; empty for that of its default interface."""
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     """Further names and addresses that clients know it by."""
+    etcd_address: str = LOOPBACK
+    """Where etcd is reached by API servers."""
     service_cidr: str
     issuer: str
     """URL of the cluster's OIDC issuer."""
     webhook: Webhook | None = None
+    encrypted: bool = False
+    """Whether secrets are encrypted, with a key of KMS."""
     port: int = 443
-    etcd_port: int = 2379
+    etcd_port: int = ETCD_PORT
     peer_port: int = 2380
     controllers_port: int = 10257
     scheduler_port: int = 10259
@@ -68,7 +90,13 @@ class ControlPlane(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def local_url(self) -> str:
         """The API server, for the processes beside it."""
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{LOOPBACK}:{self.port}"
+
+    @property
+    def etcd(self) -> Subject:
+        """What etcd's certificate says of it."""
+        addresses = tuple(dict.fromkeys((LOOPBACK, self.etcd_address)))
+        return Subject(common_name="etcd", addresses=addresses, server=True, client=True)
 
     @property
     def service_address(self) -> str:
@@ -78,7 +106,7 @@ class ControlPlane(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def server(self) -> Subject:
         """What the API server's certificate says of it."""
-        own = ("127.0.0.1", self.address, self.service_address)
+        own = (LOOPBACK, self.address, self.service_address)
         return Subject(
             common_name="kube-apiserver",
             names=(*SERVICE_NAMES, "localhost", *self.names),
@@ -115,8 +143,7 @@ def administrator(keys: Keys, now: float, name: str = "longshore") -> KeyPair:
 
 
 def files(plane: ControlPlane, keys: Keys, now: float) -> Mapping[str, bytes]:
-    """What the processes read, by name in `directory`; certificates are new each time."""
-    etcd = Subject(common_name="etcd", addresses=("127.0.0.1",), server=True, client=True)
+    """What all but etcd read, by name in `directory`; certificates are new each time."""
     kubelets = Subject(
         common_name="kube-apiserver-kubelet-client", organizations=(ADMINISTRATORS,), client=True
     )
@@ -124,13 +151,16 @@ def files(plane: ControlPlane, keys: Keys, now: float) -> Mapping[str, bytes]:
         "cluster-ca": keys.cluster,
         "server": issue(keys.cluster, plane.server, now),
         "kubelet-client": issue(keys.cluster, kubelets, now),
-        "front-proxy-ca": keys.front_proxy,
         "front-proxy": issue(keys.front_proxy, _client(FRONT_PROXY), now),
-        "etcd-ca": keys.etcd,
-        "etcd": issue(keys.etcd, etcd, now),
         "etcd-client": issue(keys.etcd, _client("kube-apiserver"), now),
     }
-    found = {"service-accounts.key": keys.service_accounts}
+    found = {
+        "etcd-ca.crt": keys.etcd.certificate,
+        "front-proxy-ca.crt": keys.front_proxy.certificate,
+        "service-accounts.key": keys.service_accounts,
+        POLICY: audit_policy(),
+        **({CONFIGURATION: encryption_configuration()} if plane.encrypted else {}),
+    }
     for name, pair in pairs.items():
         found |= {f"{name}.crt": pair.certificate, f"{name}.key": pair.key}
     for name in ("kube-controller-manager", "kube-scheduler"):
@@ -138,6 +168,16 @@ def files(plane: ControlPlane, keys: Keys, now: float) -> Mapping[str, bytes]:
         config = kubeconfig(plane.local_url, keys.cluster.certificate, certificate(client))
         found[f"{name}.conf"] = config
     return found | _webhook_files(plane.webhook)
+
+
+def etcd_files(plane: ControlPlane, keys: Keys, now: float) -> Mapping[str, bytes]:
+    """What etcd reads, which reads it anew for each connection."""
+    own = issue(keys.etcd, plane.etcd, now)
+    return {
+        "etcd-ca.crt": keys.etcd.certificate,
+        "etcd.crt": own.certificate,
+        "etcd.key": own.key,
+    }
 
 
 def _webhook_files(webhook: Webhook | None) -> dict[str, bytes]:
@@ -175,9 +215,10 @@ def _flags(settings: Mapping[str, object]) -> list[str]:
 
 
 def _etcd(plane: ControlPlane) -> Mapping[str, object]:
-    at, clients = plane.directory, f"https://127.0.0.1:{plane.etcd_port}"
-    peers = f"https://127.0.0.1:{plane.peer_port}"
+    at, peers = plane.directory, f"https://{LOOPBACK}:{plane.peer_port}"
+    clients = ",".join(f"https://{each}:{plane.etcd_port}" for each in plane.etcd.addresses)
     return {
+        **(_snapshots(plane.snapshots) if plane.snapshots else {}),
         "name": "etcd",
         "data-dir": plane.data,
         "listen-client-urls": clients,
@@ -199,11 +240,22 @@ def _etcd(plane: ControlPlane) -> Mapping[str, object]:
     }
 
 
+def _snapshots(directory: str) -> Mapping[str, object]:
+    """Options of our own (components/kubernetes/kube/snapshots)."""
+    return {
+        "snapshots": directory,
+        "snapshots-every": f"{SNAPSHOT_MINUTES}m",
+        "snapshots-kept": SNAPSHOTS,
+    }
+
+
 def _api_server(plane: ControlPlane) -> Mapping[str, object]:
     at = plane.directory
     return {
         **({"advertise-address": plane.address} if plane.address else {}),
         **(_webhook(at) if plane.webhook else {}),
+        **audit_flags(at),
+        **(encryption_flags(at) if plane.encrypted else {}),
         "bind-address": "0.0.0.0",  # noqa: S104 - security groups say who reaches it
         "secure-port": plane.port,
         "allow-privileged": "true",
@@ -212,7 +264,7 @@ def _api_server(plane: ControlPlane) -> Mapping[str, object]:
         "client-ca-file": f"{at}/cluster-ca.crt",
         "enable-admission-plugins": "NodeRestriction",
         "enable-aggregator-routing": "true",
-        "etcd-servers": f"https://127.0.0.1:{plane.etcd_port}",
+        "etcd-servers": f"https://{plane.etcd_address}:{plane.etcd_port}",
         "etcd-cafile": f"{at}/etcd-ca.crt",
         "etcd-certfile": f"{at}/etcd-client.crt",
         "etcd-keyfile": f"{at}/etcd-client.key",
@@ -232,8 +284,12 @@ def _api_server(plane: ControlPlane) -> Mapping[str, object]:
         "service-account-key-file": f"{at}/service-accounts.key",
         "service-account-signing-key-file": f"{at}/service-accounts.key",
         "service-cluster-ip-range": plane.service_cidr,
+        "shutdown-delay-duration": f"{LEAVING_SECONDS}s",
+        "shutdown-send-retry-after": "true",
+        "shutdown-watch-termination-grace-period": f"{LEAVING_SECONDS}s",
         "tls-cert-file": f"{at}/server.crt",
         "tls-private-key-file": f"{at}/server.key",
+        "v": VERBOSITY,
     }
 
 
@@ -273,7 +329,8 @@ def _beside_the_api_server(plane: ControlPlane, name: str, port: int) -> Mapping
         "kubeconfig": config,
         "authentication-kubeconfig": config,
         "authorization-kubeconfig": config,
-        "bind-address": "127.0.0.1",
+        "bind-address": LOOPBACK,
         "secure-port": port,
         "profiling": "false",
+        "v": VERBOSITY,
     }

@@ -13,7 +13,7 @@ from longshore.base.certificates import KeyPair
 from longshore.base.clock import SystemClock
 from longshore.components import locate
 from longshore.fabric.namespaces import within
-from longshore.kubernetes import ControlPlane, commands, files, kubeconfig, new_keys
+from longshore.kubernetes import ControlPlane, commands, etcd_files, files, kubeconfig, new_keys
 from longshore.kubernetes.access import Access
 from longshore.kubernetes.control_plane import administrator
 from longshore.kubernetes.kubeconfig import certificate
@@ -28,7 +28,7 @@ READY_SECONDS = 90.0
 class RunningControlPlane:
     """The processes of one control plane; `kubectl` speaks to it as its administrator."""
 
-    def __init__(self, minor: str, directory: Path, namespace: str) -> None:
+    def __init__(self, minor: str, directory: Path, namespace: str, **further: Any) -> None:
         self._kube = locate(f"kube-{minor}")
         self._namespace = namespace
         self._directory = directory
@@ -43,11 +43,13 @@ class RunningControlPlane:
             address=ADDRESS,
             service_cidr="172.20.0.0/16",
             issuer="https://oidc.example/id/tests",
+            **further,
         )
         self.keys = new_keys("tests", now)
         Path(self.plane.directory).mkdir()
-        for name, content in files(self.plane, self.keys, now).items():
-            (Path(self.plane.directory) / name).write_bytes(content)
+        for made in (files, etcd_files):
+            for name, content in made(self.plane, self.keys, now).items():
+                (Path(self.plane.directory) / name).write_bytes(content)
         self.administrator = self.config("administrator", administrator(self.keys, now))
 
     def config(self, name: str, client: KeyPair) -> Path:
@@ -117,6 +119,13 @@ class RunningControlPlane:
                 self._inside(*arguments), stdout=log, stderr=log
             )
 
+    def restart(self, name: str) -> None:
+        """SIGKILL to one process, and another one in its place."""
+        killed = self._processes.pop(name)
+        killed.kill()
+        killed.wait()
+        self._start(name, commands(self.plane)[name])
+
     def is_ready(self) -> bool:
         """Whether the API server says so."""
         told = self.run("get", "--raw", "/readyz", check=False)
@@ -160,9 +169,21 @@ class RunningControlPlane:
         return ["ip", "netns", "exec", self._namespace, *command]
 
 
+Beside = Callable[[RunningControlPlane], contextlib.AbstractContextManager[None]]
+
+
 @contextlib.contextmanager
-def running_control_plane(minor: str, directory: Path, name: str) -> Iterator[RunningControlPlane]:
-    """One of this minor version, with its files below `directory`; `name` is its namespace's."""
+def no_neighbour(_plane: RunningControlPlane) -> Iterator[None]:
+    """Nothing is needed beside a control plane."""
+    yield
+
+
+@contextlib.contextmanager
+def running_control_plane(
+    minor: str, directory: Path, name: str, beside: Beside = no_neighbour, **further: Any
+) -> Iterator[RunningControlPlane]:
+    """One of this minor version, with its files below `directory`; `name` is its namespace's.
+    `beside` is what has to be there before it, `further` are members of `ControlPlane`."""
     with network_namespace(name):
         for command in (
             ("link", "add", "eth0", "type", "veth", "peer", "name", "other"),
@@ -172,10 +193,11 @@ def running_control_plane(minor: str, directory: Path, name: str) -> Iterator[Ru
             ("route", "add", "default", "dev", "eth0"),
         ):
             subprocess.run(["ip", "-n", name, *command], check=True)
-        running = RunningControlPlane(minor, directory, name)
+        running = RunningControlPlane(minor, directory, name, **further)
         try:
-            running.start()
-            yield running
+            with beside(running):
+                running.start()
+                yield running
         finally:
             running.close()
             running.kill()

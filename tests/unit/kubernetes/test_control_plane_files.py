@@ -7,7 +7,7 @@ from pathlib import PurePath
 import pytest
 from cryptography import x509
 
-from longshore.kubernetes import ControlPlane, commands, files, new_keys
+from longshore.kubernetes import ControlPlane, commands, etcd_files, files, new_keys
 
 NOW = 1_767_225_600.0
 PLANE = ControlPlane(
@@ -36,10 +36,10 @@ def certificate(content):
     return x509.load_pem_x509_certificate(content)
 
 
-def test_each_file_that_a_process_is_told_of_is_made(made):
+def test_each_file_that_a_process_is_told_of_is_made(made, keys):
     told = [word.partition("=")[2] for line in commands(PLANE).values() for word in line]
     paths = [PurePath(word) for word in told if word.startswith(PLANE.directory)]
-    assert {path.name for path in paths} <= set(made)
+    assert {path.name for path in paths} <= {*made, *etcd_files(PLANE, keys, NOW)}
     assert all(path.parent == PurePath(PLANE.directory) for path in paths)
 
 

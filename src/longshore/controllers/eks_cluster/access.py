@@ -6,9 +6,9 @@ import ipaddress
 import psutil
 
 from longshore.base.certificates import KeyPair
-from longshore.controllers.eks_cluster import records
 from longshore.controllers.eks_cluster.keeping import RENEW_SECONDS, Keeping
 from longshore.controllers.eks_cluster.plane import endpoint_name
+from longshore.controllers.eks_cluster.serving import public_address, serving_task
 from longshore.controllers.interface import Surroundings
 from longshore.kubernetes import administrator
 from longshore.kubernetes.access import Access
@@ -30,13 +30,14 @@ class AdminAccess:
     async def of(self, account: str, region: str, name: str) -> Access | None:
         """To the cluster of this name; None where none of its control planes runs.
 
-        It changes when the control plane's task does, so ask again after a failure.
+        It changes when another API server takes over, so ask for it each time.
         """
         reader, place = self._store.reader, (account, region, name)
         cluster, status = reader.get(CLUSTER, *place), reader.get(CLUSTER_STATUS, *place)
         if cluster is None or status is None or status.value.id != cluster.value.id:
             return None
-        address = records.public_address(reader, cluster.key, cluster.value)
+        serving = serving_task(reader, cluster.key, cluster.value)
+        address = public_address(reader, cluster.key, serving)
         if not address:
             return None
         client = await self._client(cluster.value, status.value)

@@ -1,6 +1,8 @@
 """The loop: one key for each cluster."""
 
 import asyncio
+import functools
+import subprocess
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,28 +13,36 @@ from longshore.base.hosts_file import forget_names, have_names
 from longshore.base.logs import logger
 from longshore.components import ComponentMissing, InstallFailed, component, install, locate
 from longshore.controllers.eks_cluster import plane as planes
-from longshore.controllers.eks_cluster import records
-from longshore.controllers.eks_cluster.interfaces import have_interfaces, lead_name
+from longshore.controllers.eks_cluster import platforms, records, serving
+from longshore.controllers.eks_cluster.encryption import (
+    KEY_KINDS,
+    clusters_of_key,
+    encryption_issues,
+    have_provider,
+)
+from longshore.controllers.eks_cluster.interfaces import lead_name
 from longshore.controllers.eks_cluster.keeping import Keeping
+from longshore.controllers.eks_cluster.logging import LOG_KINDS, logged_cluster
+from longshore.controllers.eks_cluster.rollout import Rollout
+from longshore.controllers.eks_cluster.snapshots import restore_issues
 from longshore.controllers.interface import Surroundings
 from longshore.controllers.own_images import OwnImages
-from longshore.controllers.system_account import have_execution_role
 from longshore.images.contents import Contents
-from longshore.model.ec2 import NetworkInterface
 from longshore.model.ecs import SERVICE, TASK, Task
 from longshore.model.eks import (
     CLUSTER,
     CLUSTER_STATUS,
+    IMAGES_ACCOUNT,
     SYSTEM_ACCOUNT,
     Cluster,
     ClusterStatus,
     Issue,
 )
+from longshore.model.eks_platforms import PATCH
 from longshore.model.errors import AwsError
 from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader, Transaction
 
-PLATFORM_VERSION = "eks.1"
 LOOK_SECONDS = 6 * 3600.0
 """How often a cluster is looked at to which nothing happens: certificates age."""
 INSTALL_LOOK_SECONDS = 1.0
@@ -51,7 +61,7 @@ class EksCluster:
     """`longshore.controllers.interface.Controller` of every cluster's control plane."""
 
     name = "controllers/eks_cluster"
-    watched: Collection[Kind[Any]] = (CLUSTER, SERVICE, TASK)
+    watched: Collection[Kind[Any]] = (CLUSTER, PATCH, SERVICE, TASK, *LOG_KINDS, *KEY_KINDS)
 
     def __init__(self, surroundings: Surroundings, keeping: Keeping, images: OwnImages) -> None:
         self._store = surroundings.store
@@ -60,12 +70,19 @@ class EksCluster:
         self._installation = surroundings.installation
         self._keeping = keeping
         self._images = images
+        self._rollout = Rollout(surroundings, keeping)
         self._installs: dict[str, _Install] = {}
 
     def keys(self, change: Change, reader: Reader) -> Iterable[Key]:
         if change.key.kind == CLUSTER.name:
             if change.after is not None:
                 yield change.key
+        elif change.key.kind == PATCH.name:
+            yield Key(CLUSTER.name, change.key.account, change.key.region, change.key.name)
+        elif change.key.kind in {kind.name for kind in LOG_KINDS}:
+            yield from logged_cluster(change)
+        elif change.key.kind in {kind.name for kind in KEY_KINDS}:
+            yield from clusters_of_key(change, reader)
         elif change.key.account == SYSTEM_ACCOUNT:
             record: Any = change.after or change.before
             value = record.value
@@ -86,20 +103,33 @@ class EksCluster:
             await self._take_away(key, cluster)
             return None
         status = await self._begin(key, cluster)
+        wait = await self._have(key, cluster, status)
+        task = serving.serving_task(self._store.reader, key, cluster)
+        later = await self._serve(key, cluster, task) if task is not None else None
+        if wait is None:
+            await self._tell(key, cluster, task)
+        await self._rollout.retire(key, cluster)
+        now = self._clock.now()
+        again = await self._store.transact(lambda tx: records.give_up(tx, key, cluster, now))
+        return min(each for each in (wait, later, again, LOOK_SECONDS) if each is not None)
+
+    async def _have(self, key: Key, cluster: Cluster, status: ClusterStatus) -> float | None:
+        """Have the control plane run as it is to, or be on its way; where it cannot be, say why:
+        seconds until it may."""
         program = self._program(cluster.version)
         if program is None:
             return await self._install(key, cluster, status)
         try:
-            await self._run(key, cluster, status, program)
+            return await self._run(key, cluster, status, program)
         except AwsError as error:
             # In words and codes of EC2's: what the user's VPC has not got for the control plane.
             issue = Issue(ISSUES.get(error.code, "Other"), error.message, cluster.subnets)
             await self._change(key, cluster, issues=(issue,))
             return ROOM_AGAIN_SECONDS
-        await self._look(key, cluster)
-        now = self._clock.now()
-        again = await self._store.transact(lambda tx: records.give_up(tx, key, cluster, now))
-        return LOOK_SECONDS if again is None else again
+        except InstallFailed as failure:
+            said = f"The provider of encryption could not be installed: {failure}"
+            await self._change(key, cluster, issues=(Issue("Other", said),))
+            return INSTALL_AGAIN_SECONDS
 
     async def _begin(self, key: Key, cluster: Cluster) -> ClusterStatus:
         """The cluster's status, made with its keys where there is none of this very cluster."""
@@ -114,9 +144,7 @@ class EksCluster:
             if known is not None:
                 return known
             group = records.have_cluster_group(tx, self._ids, key, cluster)
-            made = msgspec.structs.replace(
-                begun, issuer=issuer, security_group=group, platform_version=PLATFORM_VERSION
-            )
+            made = msgspec.structs.replace(begun, issuer=issuer, security_group=group)
             tx.put(CLUSTER_STATUS, key.account, key.region, cluster.name, made)
             return made
 
@@ -147,62 +175,64 @@ class EksCluster:
             await self._change(key, cluster, issues=(issue,))
         return again
 
-    async def _run(self, key: Key, cluster: Cluster, status: ClusterStatus, program: Path) -> None:
-        """Have the service that keeps the control plane running, and what its tasks need."""
+    async def _run(
+        self, key: Key, cluster: Cluster, status: ClusterStatus, program: Path
+    ) -> float | None:
+        """Have the services that keep the control plane running, and what their tasks need."""
         tag = program.parent.name
         contents = Contents(files={"kube": str(program)}, config={"Entrypoint": ["/kube"]})
         await self._images.have(key.region, planes.REPOSITORY, tag, contents)
-        kept = await asyncio.to_thread(self._keeping.open, cluster, status)
-        webhook = self._keeping.webhook(cluster, key.account, key.region, kept)
-        beside = await self._interfaces(key, cluster, status)
-        addresses = [eni.private_address for eni in beside]
-        plane = planes.control_plane(self._installation, cluster, key.region, webhook, addresses)
-        made = await asyncio.to_thread(self._keeping.write, cluster, plane, kept)
         reference = planes.image(self._installation, key.region, tag)
-        now = self._clock.now()
-        document = planes.document(self._installation, cluster, key, plane, reference, made)
-
-        def stage(tx: Transaction) -> None:
-            have_execution_role(tx, self._ids, now)
-            network = records.have_network(tx, self._ids, key, cluster, beside)
-            records.run(tx, self._ids, key, cluster, document, network, now)
-
-        await self._store.transact(stage)
-
-    async def _interfaces(
-        self, key: Key, cluster: Cluster, status: ClusterStatus
-    ) -> tuple[NetworkInterface, ...]:
-        """The control plane's in the user's subnets."""
-        ids, now, installation = self._ids, self._clock.now(), self._installation
-        group = status.security_group
-        return await self._store.transact(
-            lambda tx: have_interfaces(tx, ids, now, installation, key, cluster, group)
+        version = await asyncio.to_thread(etcd_version, program)
+        provider = ""
+        if cluster.encryption_key:
+            found = await have_provider(self._images, key.region)
+            provider = f"{self._installation.registry_host(IMAGES_ACCOUNT, key.region)}/{found}"
+        minor, made_of, now = cluster.version, platforms.digest(tag, version), self._clock.now()
+        platform, held = await self._store.transact(
+            lambda tx: platforms.take_turn(tx, key, cluster, minor, made_of, now)
         )
+        image = planes.Image(reference, version, provider, platforms.label(platform))
+        return await self._rollout.run(key, cluster, status, image, held=held)
 
-    async def _look(self, key: Key, cluster: Cluster) -> None:
-        """Have the endpoint's name lead to the control plane; ACTIVE once all of it runs."""
+    async def _serve(self, key: Key, cluster: Cluster, task: Task) -> float | None:
+        """Have the endpoint's name lead to this API server; seconds until there is more to do."""
         reader = self._store.reader
-        task = records.running_task(reader, key, cluster)
-        if task is None or task.placement is None:
-            trouble = records.trouble(reader, key, cluster)
-            if trouble:
-                await self._change(key, cluster, issues=(Issue("Other", trouble),))
-            return
-        address = records.public_address(reader, key, cluster)
+        address = serving.public_address(reader, key, task)
         if not address:
-            return
+            return None
         name = planes.endpoint_name(self._installation, cluster, key.region)
-        await self._store.transact(lambda tx: lead_name(tx, key, cluster, name, address))
+        enis = serving.interfaces_beside(reader, key.region, task.network)
+        await self._store.transact(lambda tx: lead_name(tx, key, cluster, name, address, enis))
         names = dict(planes.issuer_addresses(self._installation, key.region))
         if cluster.public_access:
             names[name] = address
         else:
             await asyncio.to_thread(forget_names, self._installation, [name])
         await asyncio.to_thread(have_names, self._installation, names)
-        # Two of its containers come after the API server was ready.
-        if task.last_status == "RUNNING" and records.is_current(reader, key, cluster, task):
-            endpoint = f"https://{name}"
-            await self._store.transact(lambda tx: records.finish(tx, key, cluster, endpoint))
+        # Names first: whom they led to so far may end from then on.
+        now = self._clock.now()
+        return await self._store.transact(lambda tx: serving.keep(tx, key, cluster, task, now))
+
+    async def _tell(self, key: Key, cluster: Cluster, task: Task | None) -> None:
+        """ACTIVE once this API server runs and no other one does; or what is in the way."""
+        reader = self._store.reader
+        if task is not None and serving.is_through(reader, key, cluster, task):
+            endpoint = f"https://{planes.endpoint_name(self._installation, cluster, key.region)}"
+            directory = planes.etcd_snapshots(self._installation, cluster)
+            issues = await asyncio.to_thread(restore_issues, directory, self._clock.now())
+            await self._store.transact(
+                lambda tx: records.finish(tx, key, cluster, endpoint, issues)
+            )
+            return
+        trouble = serving.unplaced(reader, key, cluster)
+        if not trouble and (task is None or task.placement is None):
+            trouble = serving.last_stop(reader, key, cluster)
+        issues = encryption_issues(reader, cluster)
+        if trouble:
+            issues = (*issues, Issue("Other", trouble))
+        if issues:
+            await self._change(key, cluster, issues=issues)
 
     async def _change(self, key: Key, cluster: Cluster, **fields: Any) -> None:
         def change(tx: Transaction) -> None:
@@ -224,6 +254,15 @@ class EksCluster:
         await asyncio.to_thread(self._keeping.forget, cluster)
         await self._store.transact(lambda tx: records.forget(tx, key, cluster))
         log.info("a cluster was deleted", cluster=cluster.arn)
+
+
+@functools.cache
+def etcd_version(program: Path) -> str:
+    """That of the etcd in this program, as `3.6.5`."""
+    said = subprocess.run(
+        [program, "etcd", "--version"], check=True, capture_output=True, text=True, timeout=60
+    )
+    return said.stdout.partition("etcd Version:")[2].split()[0]
 
 
 class _Install:

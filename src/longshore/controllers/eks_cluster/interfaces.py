@@ -4,6 +4,8 @@
 server endpoint", Amazon EKS User Guide.)
 """
 
+from collections.abc import Collection, Sequence
+
 import msgspec
 
 from longshore.base.ids import Ids
@@ -34,20 +36,36 @@ def have_interfaces(
     key: Key,
     cluster: Cluster,
     group: str,
+    used: Collection[str],
 ) -> tuple[NetworkInterface, ...]:
-    """The ENIs, the one that the API server advertises first; `group` is the cluster security
-    group. Raises AwsError, as `create_network_interface` does."""
-    known = {eni.subnet_id: eni for eni in interfaces_of(tx, key, cluster)}
+    """ENIs for another API server, the one that it advertises first; `group` is the cluster
+    security group, `used` are ids of those that others have. Raises AwsError, as
+    `create_network_interface` does."""
+    found = interfaces_of(tx, key, cluster)
+    groups = (group, *cluster.security_groups)
+    free = {
+        eni.subnet_id: eni for eni in found if eni.id not in used and eni.security_groups == groups
+    }
     made = []
     subnets = _subnets(tx, key, cluster)
     if not subnets:
         raise absent(SUBNET, cluster.subnets[0])
     for subnet in subnets:
-        eni = known.get(subnet.id)
+        eni = free.get(subnet.id)
         if eni is None:
             eni = _make(tx, ids, now, installation, key, cluster, group, subnet)
         made.append(eni)
     return tuple(made)
+
+
+def are_in_place(
+    tx: Transaction, key: Key, cluster: Cluster, enis: Sequence[NetworkInterface]
+) -> bool:
+    """Whether they are in the subnets that the cluster's are to be in, none missing, and of its
+    security groups."""
+    wanted = [(subnet.id, cluster.security_groups) for subnet in _subnets(tx, key, cluster)]
+    # The first group is the cluster's own.
+    return [(eni.subnet_id, eni.security_groups[1:]) for eni in enis] == wanted
 
 
 def interfaces_of(reader: Reader, key: Key, cluster: Cluster) -> list[NetworkInterface]:
@@ -100,21 +118,35 @@ def _make(
     return attached
 
 
-def forget_interfaces(tx: Transaction, key: Key, cluster: Cluster) -> None:
-    """Take the ENIs and the names away."""
+def forget_interfaces(
+    tx: Transaction, key: Key, cluster: Cluster, but: Collection[str] = ()
+) -> None:
+    """Take the ENIs away, but those of these ids."""
     for eni in interfaces_of(tx, key, cluster):
-        delete_network_interface(tx, key.account, key.region, eni.id)
+        if eni.id not in but:
+            delete_network_interface(tx, key.account, key.region, eni.id)
+
+
+def forget_names(tx: Transaction, key: Key, cluster: Cluster) -> None:
+    """Have no name lead to the cluster inside VPCs."""
     for record in tx.find(PRIVATE_NAME, key.account, key.region, "owner", cluster.arn):
         tx.delete(PRIVATE_NAME, key.account, key.region, record.key.name)
 
 
-def lead_name(tx: Transaction, key: Key, cluster: Cluster, name: str, public: str) -> None:
-    """Have the endpoint's name lead to the control plane inside VPCs.
+def lead_name(
+    tx: Transaction,
+    key: Key,
+    cluster: Cluster,
+    name: str,
+    public: str,
+    enis: Sequence[NetworkInterface],
+) -> None:
+    """Have the endpoint's name lead to an API server inside VPCs.
 
-    With private access it leads to the ENIs in the cluster's VPC; elsewhere to the public address
+    With private access it leads to its ENIs in the cluster's VPC; elsewhere to the public address
     or, where nobody is let in there, to the ENIs too, as public DNS does.
     """
-    private = tuple(sorted(eni.private_address for eni in interfaces_of(tx, key, cluster)))
+    private = tuple(sorted(eni.private_address for eni in enis))
     wanted = {"": (public,) if cluster.public_access else private}
     if cluster.private_access:
         wanted[cluster.vpc_id] = private

@@ -1,54 +1,58 @@
 """What a cluster has in the store besides its own records, staged in transactions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from longshore.base.ids import Ids
 from longshore.controllers.eks_cluster import plane as planes
-from longshore.controllers.eks_cluster.interfaces import forget_interfaces
+from longshore.controllers.eks_cluster.encryption import encryption_issues, forget_grant
+from longshore.controllers.eks_cluster.interfaces import forget_interfaces, forget_names
+from longshore.controllers.eks_cluster.logging import forget_log_streams
+from longshore.controllers.eks_cluster.network import forget_network
 from longshore.controllers.eks_cluster.plane import (
     ECS_CLUSTER,
+    etcd_name,
+    etcd_record,
     service_name,
     service_record,
 )
+from longshore.controllers.eks_cluster.platforms import platform_of
 from longshore.controllers.system_account import have_ecs_cluster
 from longshore.model import ecs
 from longshore.model.ec2 import (
     NETWORK_INTERFACE,
     SECURITY_GROUP,
-    SUBNET,
-    VPC,
-    NetworkInterface,
     SecurityGroup,
-    SecurityGroupRule,
-    Vpc,
 )
 from longshore.model.eks import (
     ACCESS_ENTRY,
+    ASSOCIATE_ENCRYPTION,
     CLUSTER,
     CLUSTER_STATUS,
     SYSTEM_ACCOUNT,
     UPDATE,
     Cluster,
+    ClusterStatus,
+    Issue,
     Update,
     UpdateError,
     entry_name,
     update_name,
 )
 from longshore.model.eks_parts import ADDON, ADDON_STATUS, POD_IDENTITY, part_name
-from longshore.model.link_local import CONTROL_PLANES_RANGE, LINK_RANGE
 from longshore.store.interface import Key, Reader, Transaction
-from longshore.vpc.creation import create_public_vpc, egress_to_everywhere, within_group
-from longshore.vpc.elastic import public_address_of
+from longshore.vpc.creation import egress_to_everywhere, within_group
 
-HTTPS = 443
-SUBNET_PREFIX = 22
-"""Of a control planes' subnet: a thousand addresses."""
-UNPLACED = "was unable to place a task"
 UPDATE_SECONDS = 1800.0
 """For so long an update may be in progress, which may have to wait for a build of its version."""
+UPDATE_ERRORS = {
+    "Ec2SecurityGroupNotFound": "SecurityGroupNotFound",
+    "Ec2SubnetNotFound": "SubnetNotFound",
+    "InsufficientFreeAddresses": "InsufficientFreeAddresses",
+}
+"""Codes of updates' errors, by those of clusters' issues."""
 
 
 def have_cluster_group(tx: Transaction, ids: Ids, key: Key, cluster: Cluster) -> str:
@@ -78,79 +82,23 @@ def have_cluster_group(tx: Transaction, ids: Ids, key: Key, cluster: Cluster) ->
     return group_id
 
 
-def have_network(
-    tx: Transaction, ids: Ids, key: Key, cluster: Cluster, beside: Iterable[NetworkInterface]
-) -> ecs.TaskNetwork:
-    """Where the control plane is in the network: a VPC of the system account, in the AZs of the
-    cluster's subnets, reached from `public_cidrs` alone; and `beside` it in the user's."""
-    vpc = _have_vpc(tx, ids, key.region)
-    theirs = [tx.get(SUBNET, key.account, key.region, each) for each in cluster.subnets]
-    zones = {record.value.zone for record in theirs if record is not None}
-    found = tx.find(SUBNET, SYSTEM_ACCOUNT, key.region, "vpc", vpc.id)
-    own = [record.value.id for record in found if record.value.zone in zones]
-    group = _have_endpoint_group(tx, ids, key, cluster, vpc.id)
-    further = tuple(ecs.TaskInterface(key.account, eni.id) for eni in beside)
-    return ecs.TaskNetwork(
-        subnets=tuple(own), security_groups=(group,), public=True, beside=further
-    )
-
-
-def _have_vpc(tx: Transaction, ids: Ids, region: str) -> Vpc:
-    """The VPC of all control planes of the region: of a range that no user's VPC has, since their
-    tasks reach both."""
-    for record in tx.scan(VPC, SYSTEM_ACCOUNT, region):
-        if record.value.cidrs == (CONTROL_PLANES_RANGE,):
-            return record.value
-    prefix = SUBNET_PREFIX
-    return create_public_vpc(tx, ids, SYSTEM_ACCOUNT, region, CONTROL_PLANES_RANGE, prefix)
-
-
-def _have_endpoint_group(tx: Transaction, ids: Ids, key: Key, cluster: Cluster, vpc_id: str) -> str:
-    """The group of the endpoint's interface, which lets `public_cidrs` in, where there is public
-    access, and Longshore's own loops (`AdminAccess`)."""
-    cidrs = (*(cluster.public_cidrs if cluster.public_access else ()), LINK_RANGE)
-    found = tx.find(SECURITY_GROUP, SYSTEM_ACCOUNT, key.region, "vpc", vpc_id)
-    known = next((record.value for record in found if record.value.name == cluster.id), None)
-    if known is not None and _let_in(known) == cidrs:
-        return known.id
-    rules = tuple(
-        SecurityGroupRule(
-            id=f"sgr-{ids.hex(17)}",
-            egress=False,
-            protocol="tcp",
-            from_port=HTTPS,
-            to_port=HTTPS,
-            cidr=cidr,
-        )
-        for cidr in cidrs
-    )
-    group = SecurityGroup(
-        id=known.id if known is not None else f"sg-{ids.hex(17)}",
-        vpc_id=vpc_id,
-        name=cluster.id,
-        description=f"Endpoint of {cluster.arn}",
-        rules=(*rules, egress_to_everywhere(ids)),
-    )
-    tx.put(SECURITY_GROUP, SYSTEM_ACCOUNT, key.region, group.id, group)
-    return group.id
-
-
-def _let_in(group: SecurityGroup) -> tuple[str, ...]:
-    return tuple(rule.cidr for rule in group.rules if not rule.egress)
-
-
 def run(
     tx: Transaction,
     ids: Ids,
     key: Key,
-    cluster: Cluster,
     document: Mapping[str, Any],
     network: ecs.TaskNetwork,
     now: float,
+    *,
+    minimum: int,
 ) -> None:
-    """Have one task of this definition running; where another one ran, it is replaced."""
-    here = (SYSTEM_ACCOUNT, key.region)
-    name = service_record(key.account, cluster.name)
+    """Have one task of this definition running, of the service that its family is named as.
+
+    Where another one ran, it is replaced: before the new one starts with a `minimum` of 0 %, with
+    100 % after it runs.
+    """
+    here, family = (SYSTEM_ACCOUNT, key.region), document["family"]
+    name = f"{ECS_CLUSTER}/{family}"
     record = tx.get(ecs.SERVICE, *here, name)
     last = _last_definition(tx, key, record.value) if record is not None else None
     if record is not None and last is not None:
@@ -164,76 +112,97 @@ def run(
     rollout = planes.deployment(definition.arn, network, digits, now)
     if record is not None:
         deployments = (*record.value.deployments, rollout)
-        changed = msgspec.structs.replace(record.value, deployments=deployments)
-        tx.put(ecs.SERVICE, *here, name, changed)
+        tx.put(ecs.SERVICE, *here, name, _replacing(record.value, minimum, deployments))
         return
-    service = planes.service(cluster, key, rollout, now)
+    service = planes.service(key, family, rollout, minimum, now)
     tx.create(ecs.SERVICE, *here, name, service)
     have_ecs_cluster(tx, key.region, ECS_CLUSTER)
 
 
-def _last_definition(tx: Transaction, key: Key, service: ecs.Service) -> ecs.TaskDefinition | None:
+def _replacing(
+    service: ecs.Service, minimum: int, deployments: tuple[ecs.Deployment, ...]
+) -> ecs.Service:
+    return msgspec.structs.replace(
+        service,
+        deployments=deployments,
+        minimum_percent=minimum,
+        maximum_percent=minimum + 100,
+    )
+
+
+def _last_definition(reader: Reader, key: Key, service: ecs.Service) -> ecs.TaskDefinition | None:
     name = ecs.definition_of_arn(service.deployments[-1].definition_arn)
-    record = tx.get(ecs.TASK_DEFINITION, SYSTEM_ACCOUNT, key.region, name)
+    record = reader.get(ecs.TASK_DEFINITION, SYSTEM_ACCOUNT, key.region, name)
     return record.value if record is not None else None
 
 
-def is_current(reader: Reader, key: Key, cluster: Cluster, task: ecs.Task) -> bool:
-    """Whether the task is of the newest definition of its service."""
-    name = service_record(key.account, cluster.name)
+def newest_document(reader: Reader, key: Key, name: str) -> Mapping[str, Any] | None:
+    """What the service of this name runs, or is to; None where there is none."""
     record = reader.get(ecs.SERVICE, SYSTEM_ACCOUNT, key.region, name)
-    return record is not None and record.value.deployments[-1].definition_arn == task.definition_arn
+    last = _last_definition(reader, key, record.value) if record is not None else None
+    return last.document if last is not None else None
 
 
-def running_task(reader: Reader, key: Key, cluster: Cluster) -> ecs.Task | None:
-    """The control plane's task that is to run."""
-    name = service_record(key.account, cluster.name)
-    found = reader.find(ecs.TASK, SYSTEM_ACCOUNT, key.region, "service", name)
-    wanted = (record.value for record in found if record.value.desired_status == "RUNNING")
-    return next(wanted, None)
-
-
-def public_address(reader: Reader, key: Key, cluster: Cluster) -> str:
-    """The address of the endpoint; empty where no control plane has a place."""
-    task = running_task(reader, key, cluster)
-    if task is None or task.placement is None:
-        return ""
+def least_percent(reader: Reader, key: Key, cluster: Cluster) -> int:
+    """minimumHealthyPercent of the API server's service: 0 where a task of it may have etcd inside,
+    as those of earlier versions of Longshore, whose files another etcd waits for."""
     here = (SYSTEM_ACCOUNT, key.region)
-    eni = reader.get(NETWORK_INTERFACE, *here, task.placement.eni_id)
-    return public_address_of(reader, *here, eni.value) if eni is not None else ""
+    record = reader.get(ecs.SERVICE, *here, service_record(key.account, cluster.name))
+    for deployment in record.value.deployments if record is not None else ():
+        name = ecs.definition_of_arn(deployment.definition_arn)
+        definition = reader.get(ecs.TASK_DEFINITION, *here, name)
+        if definition is not None and planes.has_etcd_inside(definition.value.document):
+            return 0
+    return 100
 
 
-def trouble(reader: Reader, key: Key, cluster: Cluster) -> str:
-    """Why no task of the cluster runs, in ECS's words: there was no room for one, or the last one
-    ended; empty where neither has happened."""
-    here = (SYSTEM_ACCOUNT, key.region)
-    name = service_record(key.account, cluster.name)
-    tasks = [record.value for record in reader.find(ecs.TASK, *here, "service", name)]
-    ended = [task for task in tasks if task.stop is not None]
-    last = max(ended, key=lambda task: task.stop.at if task.stop else 0.0, default=None)
-    status = reader.get(ecs.SERVICE_STATUS, *here, name)
-    said = status.value.events[0].message if status is not None and status.value.events else ""
-    if UNPLACED in said:
-        return said
-    return last.stop.reason if last is not None and last.stop is not None else ""
+def have_percents(tx: Transaction, key: Key, cluster: Cluster) -> None:
+    """Have the API server's service, where there is one, replace tasks as it is to."""
+    here, name = (SYSTEM_ACCOUNT, key.region), service_record(key.account, cluster.name)
+    record, minimum = tx.get(ecs.SERVICE, *here, name), least_percent(tx, key, cluster)
+    if record is not None and record.value.minimum_percent != minimum:
+        changed = _replacing(record.value, minimum, record.value.deployments)
+        tx.put(ecs.SERVICE, *here, name, changed)
 
 
-def finish(tx: Transaction, key: Key, cluster: Cluster, endpoint: str) -> None:
-    """The cluster runs as it is asked for: say so, and of its updates."""
+def upgrade_asked_at(reader: Reader, key: Key, cluster: Cluster) -> float:
+    """When another version was asked for last, a newer or an older one (epoch seconds)."""
+    own, prefix = (key.account, key.region), update_name(cluster.name, "")
+    updates = (record.value for record in reader.scan(UPDATE, *own, prefix=prefix))
+    asked = (each.created_at for each in updates if each.type.startswith("Version"))
+    return max(asked, default=cluster.created_at)
+
+
+def finish(
+    tx: Transaction, key: Key, cluster: Cluster, endpoint: str, further: tuple[Issue, ...]
+) -> None:
+    """The cluster runs as it is asked for: say so, and of its updates; `further` are issues."""
     own = (key.account, key.region)
     asked = tx.get(CLUSTER, *own, cluster.name)
     record = tx.get(CLUSTER_STATUS, *own, cluster.name)
     if asked is None or record is None or asked.value != cluster or record.value.id != cluster.id:
         return
     status = msgspec.structs.replace(
-        record.value, status="ACTIVE", version=cluster.version, endpoint=endpoint, issues=()
+        record.value,
+        status="ACTIVE",
+        version=cluster.version,
+        endpoint=endpoint,
+        platform_version=_platform_version(tx, key, cluster) or record.value.platform_version,
+        encryption_key=cluster.encryption_key,
+        issues=(*encryption_issues(tx, cluster), *further),
     )
     if status != record.value:
         tx.put(CLUSTER_STATUS, *own, cluster.name, status)
     for update in tx.scan(UPDATE, *own, prefix=update_name(cluster.name, "")):
-        if _is_open(update.value):
+        if _is_open(update.value) and _has_come_about(update.value, status):
             done = msgspec.structs.replace(update.value, status="Successful")
             tx.put(UPDATE, *own, update.key.name, done)
+
+
+def _platform_version(reader: Reader, key: Key, cluster: Cluster) -> str:
+    """As `eks.3`; empty of a control plane that does not say which it is of."""
+    document = newest_document(reader, key, service_record(key.account, cluster.name))
+    return platform_of(document).partition("-")[2]
 
 
 def give_up(tx: Transaction, key: Key, cluster: Cluster, now: float) -> float | None:
@@ -247,12 +216,27 @@ def give_up(tx: Transaction, key: Key, cluster: Cluster, now: float) -> float | 
         if rest > 0:
             left.append(rest)
             continue
-        said = f"The control plane did not run as asked for within {UPDATE_SECONDS:.0f} seconds."
-        failed = msgspec.structs.replace(
-            update.value, status="Failed", errors=(UpdateError("Unknown", said),)
-        )
+        errors = (_failure(tx, key, cluster),)
+        failed = msgspec.structs.replace(update.value, status="Failed", errors=errors)
         tx.put(UPDATE, *own, update.key.name, failed)
     return min(left, default=None)
+
+
+def _failure(reader: Reader, key: Key, cluster: Cluster) -> UpdateError:
+    """With the cluster's issue, where it has one."""
+    said = f"The control plane did not run as asked for within {UPDATE_SECONDS:.0f} seconds."
+    status = reader.get(CLUSTER_STATUS, key.account, key.region, cluster.name)
+    issue = status.value.issues[0] if status is not None and status.value.issues else None
+    if issue is None:
+        return UpdateError("Unknown", said)
+    code = UPDATE_ERRORS.get(issue.code, "Unknown")
+    return UpdateError(code, f"{said} {issue.message}", issue.resources)
+
+
+def _has_come_about(update: Update, status: ClusterStatus) -> bool:
+    """Whether nothing is left to do once the control plane runs as it is to."""
+    rewritten = status.rewritten_key == status.encryption_key
+    return update.type != ASSOCIATE_ENCRYPTION or rewritten
 
 
 def _is_open(update: Update) -> bool:
@@ -261,9 +245,14 @@ def _is_open(update: Update) -> bool:
 
 
 def end(tx: Transaction, key: Key, cluster: Cluster) -> bool:
-    """Have no task of the cluster run any more; whether that is so."""
+    """Have no task of the cluster run any more; whether that is so. etcd ends last: API servers
+    take leave of it."""
+    names = (service_record(key.account, cluster.name), etcd_record(key.account, cluster.name))
+    return all(_end_service(tx, key, name) for name in names)
+
+
+def _end_service(tx: Transaction, key: Key, name: str) -> bool:
     here = (SYSTEM_ACCOUNT, key.region)
-    name = service_record(key.account, cluster.name)
     record = tx.get(ecs.SERVICE, *here, name)
     if record is None or record.value.status == "INACTIVE":
         return True
@@ -275,17 +264,14 @@ def end(tx: Transaction, key: Key, cluster: Cluster) -> bool:
 
 def forget(tx: Transaction, key: Key, cluster: Cluster) -> None:
     """Take away every record of the cluster; its tasks have ended."""
-    here = (SYSTEM_ACCOUNT, key.region)
-    name = service_record(key.account, cluster.name)
-    for task in tx.find(ecs.TASK, *here, "service", name):
-        tx.delete(ecs.TASK, *here, task.key.name)
-    tx.delete(ecs.SERVICE, *here, name)
-    tx.delete(ecs.SERVICE_STATUS, *here, name)
-    family = service_name(key.account, cluster.name)
-    for definition in tx.scan(ecs.TASK_DEFINITION, *here, prefix=f"{family}:"):
-        tx.delete(ecs.TASK_DEFINITION, *here, definition.key.name)
+    _forget_service(tx, key, service_name(key.account, cluster.name))
+    _forget_service(tx, key, etcd_name(key.account, cluster.name))
     forget_interfaces(tx, key, cluster)
-    _forget_groups(tx, key, cluster)
+    forget_names(tx, key, cluster)
+    forget_network(tx, key, cluster)
+    forget_log_streams(tx, key, cluster)
+    forget_grant(tx, cluster)
+    _forget_cluster_group(tx, key, cluster)
     own = (key.account, key.region)
     for entry in tx.scan(ACCESS_ENTRY, *own, prefix=entry_name(cluster.name, "")):
         tx.delete(ACCESS_ENTRY, *own, entry.key.name)
@@ -300,16 +286,19 @@ def forget(tx: Transaction, key: Key, cluster: Cluster) -> None:
     tx.delete(CLUSTER, *own, cluster.name)
 
 
-def _forget_groups(tx: Transaction, key: Key, cluster: Cluster) -> None:
-    """A group that somebody's interface has is left to them."""
+def _forget_service(tx: Transaction, key: Key, family: str) -> None:
+    here, name = (SYSTEM_ACCOUNT, key.region), f"{ECS_CLUSTER}/{family}"
+    for task in tx.find(ecs.TASK, *here, "service", name):
+        tx.delete(ecs.TASK, *here, task.key.name)
+    tx.delete(ecs.SERVICE, *here, name)
+    tx.delete(ecs.SERVICE_STATUS, *here, name)
+    for definition in tx.scan(ecs.TASK_DEFINITION, *here, prefix=f"{family}:"):
+        tx.delete(ecs.TASK_DEFINITION, *here, definition.key.name)
+
+
+def _forget_cluster_group(tx: Transaction, key: Key, cluster: Cluster) -> None:
+    """One that somebody's interface has is left to them."""
     status = tx.get(CLUSTER_STATUS, key.account, key.region, cluster.name)
-    groups = [(key.account, status.value.security_group)] if status is not None else []
-    groups += [
-        (SYSTEM_ACCOUNT, record.value.id)
-        for record in tx.scan(SECURITY_GROUP, SYSTEM_ACCOUNT, key.region)
-        if record.value.name == cluster.id
-    ]
-    for account, group in groups:
-        used = tx.find(NETWORK_INTERFACE, account, key.region, "group", group)
-        if not used:
-            tx.delete(SECURITY_GROUP, account, key.region, group)
+    group = status.value.security_group if status is not None else ""
+    if group and not tx.find(NETWORK_INTERFACE, key.account, key.region, "group", group):
+        tx.delete(SECURITY_GROUP, key.account, key.region, group)

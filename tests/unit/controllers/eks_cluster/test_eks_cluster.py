@@ -1,5 +1,7 @@
 """The controller of EKS clusters: what it makes, once, and what it takes away."""
 
+import datetime
+
 import msgspec
 import pytest
 from cryptography import x509
@@ -10,15 +12,28 @@ from longshore.base.ids import RandomIds
 from longshore.base.installation import Installation
 from longshore.base.sealing import Sealer, Unsealable
 from longshore.components import ComponentMissing, InstallFailed, component
-from longshore.controllers.eks_cluster import AdminAccess, EksCluster, Keeping, controller
+from longshore.controllers.eks_cluster import (
+    AdminAccess,
+    EksCluster,
+    Keeping,
+    controller,
+    records,
+)
 from longshore.controllers.eks_cluster.plane import (
     ECS_CLUSTER,
+    ETCD_VERSION,
+    Image,
     endpoint_name,
+    etcd_files_of,
+    etcd_image,
+    etcd_record,
+    etcd_snapshots,
+    files_of,
     home,
     service_name,
 )
+from longshore.controllers.eks_cluster.serving import FOR_EVER, NAMES_SECONDS
 from longshore.controllers.interface import Surroundings
-from longshore.kubernetes import commands
 from longshore.model import ec2, ecs, eks
 from longshore.model.eks_parts import POD_IDENTITY, PodIdentity, part_name, pod_identity_name
 from longshore.model.link_local import CONTROL_PLANES_RANGE, LINK_RANGE
@@ -36,6 +51,7 @@ KEY = Key(eks.CLUSTER.name, ACCOUNT, REGION, "shop")
 PLACE = (ACCOUNT, REGION, "shop")
 SYSTEM = (eks.SYSTEM_ACCOUNT, REGION)
 SERVICE = f"{ECS_CLUSTER}/{service_name(ACCOUNT, 'shop')}"
+ETCD = etcd_record(ACCOUNT, "shop")
 
 
 class Pushed:
@@ -96,6 +112,10 @@ class World:
     def service(self):
         return self.get(ecs.SERVICE, *SYSTEM, SERVICE)
 
+    @property
+    def etcd(self):
+        return self.get(ecs.SERVICE, *SYSTEM, ETCD)
+
     def change(self, **fields):
         changed = msgspec.structs.replace(self.cluster, **fields)
         self.store._run(lambda tx: tx.put(eks.CLUSTER, *PLACE, changed), 1)
@@ -103,8 +123,14 @@ class World:
     async def reconcile(self):
         return await self.controller.reconcile(KEY)
 
-    def definitions(self):
-        return [r.value for r in self.store.reader.scan(ecs.TASK_DEFINITION, *SYSTEM)]
+    def definitions(self, service=SERVICE):
+        family = service.partition("/")[2]
+        found = self.store.reader.scan(ecs.TASK_DEFINITION, *SYSTEM, prefix=f"{family}:")
+        return [record.value for record in found]
+
+    def files(self):
+        """Of the newest API server."""
+        return files_of(self.installation, self.cluster, self.interfaces()[0].id)
 
     def endpoint_rules(self):
         """Of users': Longshore's own loops come in by another one."""
@@ -112,24 +138,29 @@ class World:
         group = next(each for each in groups if each.name == self.cluster.id)
         return [rule for rule in group.rules if not rule.egress and rule.cidr != LINK_RANGE]
 
-    def interfaces(self):
+    def every_interface(self):
+        """In the user's subnets."""
         found = self.store.reader.find(
             ec2.NETWORK_INTERFACE, ACCOUNT, REGION, "owner", self.cluster.arn
         )
-        by_subnet = {record.value.subnet_id: record.value for record in found}
-        return [by_subnet[each] for each in self.cluster.subnets if each in by_subnet]
+        return {record.value.id: record.value for record in found}
+
+    def interfaces(self):
+        """Those of the newest API server."""
+        beside = self.service.deployments[-1].network.beside
+        return [self.every_interface()[each.id] for each in beside]
 
     def names(self):
         """Where names lead, by VPC and name."""
         found = (record.value for record in self.store.reader.scan(ec2.PRIVATE_NAME))
         return {(each.vpc_id, each.name): each.addresses for each in found}
 
-    def place(self):
-        """Have the task run, as ECS would; its public address."""
+    def place(self, last_status="RUNNING"):
+        """Have a task of the newest API server, as ECS would; its id and public address."""
         deployment = self.service.deployments[-1]
-        return self.store._run(lambda tx: self._place(tx, deployment), 1)
+        return self.store._run(lambda tx: self._place(tx, deployment, last_status), 1)
 
-    def _place(self, tx, deployment):
+    def _place(self, tx, deployment, last_status):
         eni = create_network_interface(
             tx,
             self.ids,
@@ -144,7 +175,7 @@ class World:
         place = ecs.Placement(instance_arn="arn:host", zone=eni.zone, host="host-1", eni_id=eni.id)
         name = service_name(ACCOUNT, "shop")
         task = ecs.Task(
-            id="0123",
+            id=self.ids.hex(32),
             arn="arn:task",
             cluster=ECS_CLUSTER,
             cluster_arn=self.service.cluster_arn,
@@ -153,12 +184,45 @@ class World:
             launch_type="EC2",
             network_mode="awsvpc",
             service=name,
-            last_status="RUNNING",
+            last_status=last_status,
             placement=place,
             network=deployment.network,
         )
         tx.put(ecs.TASK, *SYSTEM, task.name, task)
-        return eni.public_address
+        return task.id, eni.public_address
+
+    def task(self, identifier):
+        return self.get(ecs.TASK, *SYSTEM, f"{ECS_CLUSTER}/{identifier}")
+
+    def change_task(self, identifier, **fields):
+        changed = msgspec.structs.replace(self.task(identifier), **fields)
+        self.store._run(lambda tx: tx.put(ecs.TASK, *SYSTEM, changed.name, changed), 1)
+
+    def asked_for(self):
+        return self.get(eks.UPDATE, ACCOUNT, REGION, eks.update_name("shop", "u-1"))
+
+    def take_snapshot(self, at=None):
+        """As etcd does; `at` in epoch seconds, by default now."""
+        taken = datetime.datetime.fromtimestamp(at or self.clock.now(), datetime.UTC)
+        directory = etcd_snapshots(self.installation, self.cluster)
+        (directory / taken.strftime("%Y-%m-%dT%H-%M-%SZ.db")).touch()
+
+    def ask_for_version(self, version):
+        """As UpdateClusterVersion does, with a snapshot that is there already."""
+        self.take_snapshot(self.clock.now() + 1)
+        self.ask_for_version_alone(version)
+
+    def ask_for_version_alone(self, version):
+        update = eks.Update(
+            cluster="shop",
+            id="u-1",
+            type="VersionUpdate",
+            params=(("Version", version),),
+            created_at=self.clock.now(),
+        )
+        name = eks.update_name("shop", "u-1")
+        self.store._run(lambda tx: tx.put(eks.UPDATE, ACCOUNT, REGION, name, update), 1)
+        self.change(version=version)
 
 
 @pytest.fixture
@@ -174,6 +238,8 @@ def programs(tmp_path, monkeypatch):
         return found[name]
 
     monkeypatch.setattr(controller, "locate", locate)
+    versions = {"1.35": "3.6.5", "1.36": "3.6.8"}
+    monkeypatch.setattr(controller, "etcd_version", lambda path: versions[path.name[5:]])
     return found
 
 
@@ -184,7 +250,7 @@ def world(tmp_path, programs):
 
 async def test_cluster_has_a_service_of_one_task_in_the_zones_of_its_subnets(world):
     await world.reconcile()
-    assert (world.service.desired_count, world.service.maximum_percent) == (1, 100)
+    assert (world.service.desired_count, world.etcd.desired_count) == (1, 1)
     network = world.service.deployments[-1].network
     zones = {world.get(ec2.SUBNET, *SYSTEM, each).zone for each in network.subnets}
     theirs = {world.get(ec2.SUBNET, ACCOUNT, REGION, s).zone for s in world.cluster.subnets}
@@ -219,8 +285,7 @@ async def test_api_server_is_known_by_its_addresses_in_the_users_vpc(world):
     (definition,) = world.definitions()
     commands = {c["name"]: c["command"] for c in definition.document["containerDefinitions"]}
     assert f"--advertise-address={addresses[0]}" in commands["kube-apiserver"]
-    files = home(world.installation, world.cluster) / "files"
-    certificate = x509.load_pem_x509_certificate((files / "server.crt").read_bytes())
+    certificate = x509.load_pem_x509_certificate((world.files() / "server.crt").read_bytes())
     named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     shown = {str(address) for address in named.get_values_for_type(x509.IPAddress)}
     assert {*addresses, "10.100.0.1"} <= shown
@@ -230,35 +295,58 @@ async def test_api_server_is_known_by_its_addresses_in_the_users_vpc(world):
     }
 
 
-async def test_other_addresses_in_the_users_vpc_are_rolled_out_with_new_certificates(world):
+async def test_interface_that_is_lost_is_followed_by_another_api_server(world):
     await world.reconcile()
-    certificate = home(world.installation, world.cluster) / "files" / "server.crt"
-    before, gone = certificate.read_bytes(), world.interfaces()[0]
+    gone = world.interfaces()[0]
     world.store._run(lambda tx: delete_network_interface(tx, ACCOUNT, REGION, gone.id), 1)
     await world.reconcile()
-    assert certificate.read_bytes() != before
     assert [each.revision for each in world.definitions()] == [1, 2]
-    assert len(world.interfaces()) == 2
+    assert [eni.subnet_id for eni in world.interfaces()] == list(world.cluster.subnets)
+    assert (world.files() / "server.crt").exists()
+
+
+def fill(world, subnet_id):
+    """Have no address free in the subnet."""
+
+    def take(tx):
+        subnet = tx.get(ec2.SUBNET, ACCOUNT, REGION, subnet_id).value
+        small = msgspec.structs.replace(subnet, cidr="172.31.0.0/28")
+        tx.put(ec2.SUBNET, ACCOUNT, REGION, subnet_id, small)
+        for number in range(4, 15):
+            name = f"{subnet_id}/172.31.0.{number}"
+            if tx.get(ec2.ADDRESS_CLAIM, ACCOUNT, REGION, name) is None:
+                tx.create(ec2.ADDRESS_CLAIM, ACCOUNT, REGION, name, ec2.AddressClaim(owner="eni-1"))
+
+    world.store._run(take, 1)
 
 
 async def test_subnet_without_a_free_address_is_an_issue_until_it_has_one(world):
-    def fill(tx):
-        subnet = tx.get(ec2.SUBNET, ACCOUNT, REGION, world.cluster.subnets[0]).value
-        return msgspec.structs.replace(subnet, cidr="172.31.0.0/28")
-
-    small = world.store._run(fill, 1)
-    world.store._run(lambda tx: tx.put(ec2.SUBNET, ACCOUNT, REGION, small.id, small), 1)
-    for number in range(4, 15):
-        claim = ec2.AddressClaim(owner="eni-1")
-        name = f"{small.id}/172.31.0.{number}"
-        world.store._run(lambda tx, n=name, c=claim: tx.put(ec2.ADDRESS_CLAIM, *PLACE[:2], n, c), 1)
+    subnet = world.cluster.subnets[0]
+    fill(world, subnet)
     assert await world.reconcile() == controller.ROOM_AGAIN_SECONDS
     assert [issue.code for issue in world.status.issues] == ["InsufficientFreeAddresses"]
     assert world.service is None
-    name = f"{small.id}/172.31.0.7"
+    name = f"{subnet}/172.31.0.7"
     world.store._run(lambda tx: tx.delete(ec2.ADDRESS_CLAIM, *PLACE[:2], name), 1)
     await world.reconcile()
     assert world.service is not None
+
+
+async def test_upgrade_without_free_addresses_fails_and_the_old_version_serves_on(world, hosts):
+    await world.reconcile()
+    _, address = world.place()
+    await world.reconcile()
+    fill(world, world.cluster.subnets[0])
+    world.ask_for_version("1.36")
+    await world.reconcile()
+    assert [issue.code for issue in world.status.issues] == ["InsufficientFreeAddresses"]
+    assert (world.status.version, world.asked_for().status) == ("1.35", "InProgress")
+    world.clock.advance(records.UPDATE_SECONDS + 1)
+    await world.reconcile()
+    assert world.asked_for().status == "Failed"
+    assert [error.code for error in world.asked_for().errors] == ["InsufficientFreeAddresses"]
+    assert world.status.version == "1.35"
+    assert hosts[endpoint_name(world.installation, world.cluster, REGION)] == address
 
 
 @pytest.fixture
@@ -276,7 +364,7 @@ async def test_endpoints_name_leads_to_the_public_address_and_with_private_acces
     world, hosts
 ):
     await world.reconcile()
-    public = world.place()
+    _, public = world.place()
     await world.reconcile()
     name = endpoint_name(world.installation, world.cluster, REGION)
     lower = name.lower()
@@ -305,7 +393,7 @@ async def test_own_loops_reach_the_api_server_as_administrators_whoever_is_let_i
     world.change(private_access=True, public_access=False)
     await world.reconcile()
     assert await access.of(*PLACE) is None
-    public = world.place()
+    _, public = world.place()
     await world.reconcile()
     given = await access.of(*PLACE)
     assert given.url == f"https://{endpoint_name(world.installation, world.cluster, REGION)}"
@@ -319,33 +407,60 @@ async def test_own_loops_reach_the_api_server_as_administrators_whoever_is_let_i
 
 async def test_looking_again_changes_nothing(world):
     await world.reconcile()
-    files = home(world.installation, world.cluster) / "files"
-    before, content = world.store.revision, (files / "server.crt").read_bytes()
+    before, content = world.store.revision, (world.files() / "server.crt").read_bytes()
     await world.reconcile()
     assert world.store.revision == before
-    assert (files / "server.crt").read_bytes() == content
+    assert (world.files() / "server.crt").read_bytes() == content
 
 
 async def test_every_process_is_told_of_files_that_are_there_and_etcd_alone_writes(world):
     await world.reconcile()
-    (definition,) = world.definitions()
-    containers = {each["name"]: each for each in definition.document["containerDefinitions"]}
-    kept = world.keeping.open(world.cluster, world.status)
-    webhook = world.keeping.webhook(world.cluster, ACCOUNT, REGION, kept)
-    addresses = [eni.private_address for eni in world.interfaces()]
-    plane = controller.planes.control_plane(
-        world.installation, world.cluster, REGION, webhook, addresses
-    )
-    assert {name: each["command"] for name, each in containers.items()} == commands(plane)
-    writing = {
-        name
-        for name, each in containers.items()
-        if not all(mount.get("readOnly") for mount in each["mountPoints"])
-    }
+    directories = {SERVICE: world.files(), ETCD: etcd_files_of(world.installation, world.cluster)}
+    writing = set()
+    for service, directory in directories.items():
+        (definition,) = world.definitions(service)
+        told = [w for c in definition.document["containerDefinitions"] for w in c["command"]]
+        named = {word.rpartition("/")[2] for word in told if "/etc/kubernetes/" in word}
+        assert named <= {path.name for path in directory.iterdir()}
+        assert definition.document["volumes"][0]["host"]["sourcePath"] == str(directory)
+        writing |= {
+            container["name"]
+            for container in definition.document["containerDefinitions"]
+            if not all(mount.get("readOnly") for mount in container["mountPoints"])
+        }
     assert writing == {"etcd"}
-    there = {path.name for path in (home(world.installation, world.cluster) / "files").iterdir()}
-    told = [word for each in containers.values() for word in each["command"]]
-    assert {word.rpartition("/")[2] for word in told if plane.directory + "/" in word} <= there
+
+
+async def test_no_process_can_read_a_key_that_it_has_no_use_for(world):
+    await world.reconcile()
+    kept = world.keeping.open(world.cluster, world.status).keys
+    readable = {path.read_bytes() for path in world.files().iterdir()}
+    etcds = {p.read_bytes() for p in etcd_files_of(world.installation, world.cluster).iterdir()}
+    assert not {kept.etcd.key, kept.front_proxy.key} & (readable | etcds)
+    assert kept.cluster.key not in etcds
+
+
+async def test_api_servers_alone_reach_etcd_at_an_address_that_stays(world):
+    await world.reconcile()
+    (first,) = world.etcd.deployments
+    (beside,) = first.network.beside
+    eni = world.get(ec2.NETWORK_INTERFACE, *SYSTEM, beside.id)
+    (definition,), (api,) = world.definitions(ETCD), world.definitions()
+    (etcd,) = definition.document["containerDefinitions"]
+    server = api.document["containerDefinitions"][0]
+    url = f"https://{eni.private_address}:2379"
+    assert f"--etcd-servers={url}" in server["command"]
+    assert url in next(w for w in etcd["command"] if w.startswith("--listen-client-urls="))
+    group = world.get(ec2.SECURITY_GROUP, *SYSTEM, eni.security_groups[0])
+    (let_in,) = [rule for rule in group.rules if not rule.egress]
+    assert (let_in.from_port, let_in.to_port, let_in.cidr) == (2379, 2379, "")
+    assert (let_in.group_id,) == world.service.deployments[-1].network.security_groups
+    assert eni.public_address == ""
+    files = etcd_files_of(world.installation, world.cluster)
+    certificate = x509.load_pem_x509_certificate((files / "etcd.crt").read_bytes())
+    named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    shown = {str(address) for address in named.get_values_for_type(x509.IPAddress)}
+    assert shown == {eni.private_address, "127.0.0.1"}
 
 
 async def test_files_of_a_cluster_are_for_their_owner_alone(world):
@@ -386,6 +501,207 @@ async def test_another_version_is_rolled_out_as_another_revision(world):
     assert world.images.tags[-1] == "1.36.0-abc"
 
 
+async def test_upgrade_leaves_etcd_alone(world):
+    await world.reconcile()
+    before = world.etcd
+    world.change(version="1.36")
+    await world.reconcile()
+    assert world.etcd == before
+
+
+def etcd_document(reference, version):
+    labels = {ETCD_VERSION: version}
+    container = {"name": "etcd", "image": reference, "dockerLabels": labels, "command": ["etcd"]}
+    return {"containerDefinitions": [container]}
+
+
+def api_server(reference):
+    beside = {"name": "another", "image": "r:1"}
+    return {"containerDefinitions": [beside, {"name": "kube-apiserver", "image": reference}]}
+
+
+@pytest.mark.parametrize(
+    ("etcd", "before", "wanted", "moves"),
+    [
+        # The next minor version of Kubernetes brings a patch of etcd.
+        (("r:1.35.4-a", "3.6.5"), "r:1.35.4-a", ("r:1.36.3-b", "3.6.8"), False),
+        # It is through: nothing more happens.
+        (("r:1.35.4-a", "3.6.5"), "r:1.36.3-b", ("r:1.36.3-b", "3.6.8"), False),
+        # A patch of Kubernetes comes with it.
+        (("r:1.35.4-a", "3.6.5"), "r:1.36.3-b", ("r:1.36.4-c", "3.6.8"), True),
+        # A patch of Kubernetes leaves etcd as it is.
+        (("r:1.36.3-b", "3.6.8"), "r:1.36.3-b", ("r:1.36.4-c", "3.6.8"), False),
+        # Kubernetes needs another etcd.
+        (("r:1.36.3-b", "3.6.8"), "r:1.36.3-b", ("r:1.37.0-d", "3.7.0"), True),
+    ],
+)
+def test_etcd_moves_with_patches_and_where_it_has_to(etcd, before, wanted, moves):
+    chosen = etcd_image(etcd_document(*etcd), api_server(before), Image(*wanted), ["etcd"])
+    assert chosen == Image(*(wanted if moves else etcd))
+
+
+def test_etcd_moves_with_its_arguments():
+    """An older build may not know them."""
+    wanted = Image("r:1.35.4-b", "3.6.5")
+    ran = etcd_document("r:1.35.4-a", "3.6.5")
+    assert etcd_image(ran, api_server("r:1.35.4-b"), wanted, ["etcd", "--new=1"]) == wanted
+
+
+async def test_etcd_ends_before_another_one_begins_and_api_servers_after(world):
+    await world.reconcile()
+    assert (world.etcd.minimum_percent, world.etcd.maximum_percent) == (0, 100)
+    assert (world.service.minimum_percent, world.service.maximum_percent) == (100, 200)
+
+
+async def test_api_server_that_takes_over_has_interfaces_and_files_of_its_own(world):
+    await world.reconcile()
+    enis, files = world.interfaces(), world.files()
+    certificate = (files / "server.crt").read_bytes()
+    world.change(version="1.36")
+    await world.reconcile()
+    assert {eni.subnet_id for eni in world.interfaces()} == {eni.subnet_id for eni in enis}
+    assert not {eni.id for eni in enis} & {eni.id for eni in world.interfaces()}
+    assert (world.files() / "server.crt").read_bytes() != certificate
+
+
+async def test_upgrade_waits_for_a_snapshot_of_after_it_was_asked_for(world, hosts):
+    await world.reconcile()
+    world.place()
+    await world.reconcile()
+    world.take_snapshot(world.clock.now() - 10)
+    world.ask_for_version_alone("1.36")
+    assert await world.reconcile() <= 1
+    assert len(world.service.deployments) == 1
+    wanted = etcd_snapshots(world.installation, world.cluster) / "wanted"
+    assert int(wanted.read_text()) >= world.asked_for().created_at
+    world.take_snapshot(int(wanted.read_text()))
+    await world.reconcile()
+    assert len(world.service.deployments) == 2
+
+
+async def test_health_tells_for_a_day_that_the_cluster_was_restored(world, hosts):
+    await world.reconcile()
+    world.place()
+    await world.reconcile()
+    assert world.status.issues == ()
+    now = int(world.clock.now())
+    told = {"at": now, "snapshot": now - 1800, "why": "lost"}
+    directory = etcd_snapshots(world.installation, world.cluster)
+    (directory / "restored.json").write_bytes(msgspec.json.encode(told))
+    await world.reconcile()
+    (issue,) = world.status.issues
+    assert (issue.code, world.status.status) == ("Other", "ACTIVE")
+    assert "was lost" in issue.message
+    world.clock.advance(86_401)
+    await world.reconcile()
+    assert world.status.issues == ()
+
+
+async def test_names_lead_to_the_old_api_server_until_the_new_one_is_whole(world, hosts):
+    await world.reconcile()
+    old, old_address = world.place()
+    await world.reconcile()
+    assert world.task(old).protected_until == FOR_EVER
+    enis = world.interfaces()
+    world.change(private_access=True)
+    await world.reconcile()
+    world.ask_for_version("1.36")
+    await world.reconcile()
+    new, new_address = world.place("PENDING")
+    await world.reconcile()
+    name = endpoint_name(world.installation, world.cluster, REGION)
+    assert hosts[name] == old_address
+    private = tuple(sorted(eni.private_address for eni in enis))
+    assert world.names()[world.cluster.vpc_id, name.lower()] == private
+    assert world.task(old).protected_until == FOR_EVER
+    world.change_task(new, last_status="RUNNING")
+    await world.reconcile()
+    assert hosts[name] == new_address
+    private = tuple(sorted(eni.private_address for eni in world.interfaces()))
+    assert world.names()[world.cluster.vpc_id, name.lower()] == private
+    assert world.asked_for().status == "InProgress"
+
+
+async def test_old_api_server_ends_once_its_address_is_forgotten_and_leaves_nothing(world, hosts):
+    await world.reconcile()
+    old, _ = world.place()
+    await world.reconcile()
+    enis, files = world.interfaces(), world.files()
+    world.ask_for_version("1.36")
+    await world.reconcile()
+    new, _ = world.place()
+    assert await world.reconcile() <= NAMES_SECONDS
+    assert world.task(new).protected_until == FOR_EVER
+    assert world.task(old).protected_until > world.clock.now()
+    world.clock.advance(NAMES_SECONDS + 1)
+    await world.reconcile()
+    assert world.task(old).protected_until == 0.0
+    world.change_task(old, desired_status="STOPPED", last_status="STOPPING")
+    await world.reconcile()
+    assert {eni.id for eni in enis} <= set(world.every_interface())
+    assert (files / "server.crt").exists()
+    assert world.asked_for().status == "InProgress"
+    world.change_task(old, last_status="STOPPED")
+    await world.reconcile()
+    assert set(world.every_interface()) == {eni.id for eni in world.interfaces()}
+    assert not files.exists()
+    assert world.asked_for().status == "Successful"
+    assert world.status.version == "1.36"
+
+
+async def test_new_api_server_that_falls_ill_gives_the_names_back(world, hosts):
+    await world.reconcile()
+    old, old_address = world.place()
+    await world.reconcile()
+    world.ask_for_version("1.36")
+    await world.reconcile()
+    new, new_address = world.place()
+    await world.reconcile()
+    name = endpoint_name(world.installation, world.cluster, REGION)
+    assert hosts[name] == new_address
+    ill = ecs.ContainerStatus(id="1", name="kube-apiserver", image="", health="UNHEALTHY")
+    world.change_task(new, containers=(ill,))
+    await world.reconcile()
+    assert hosts[name] == old_address
+    assert world.task(old).protected_until == FOR_EVER
+
+
+async def test_interfaces_that_were_made_before_a_crash_are_used_by_the_next_attempt(world):
+    await world.reconcile()
+    world.change(version="1.36")
+    write = world.keeping.write
+    world.keeping.write = lambda *_: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        await world.reconcile()
+    assert len(world.every_interface()) == 4
+    assert len(world.service.deployments) == 1
+    world.keeping.write = write
+    await world.reconcile()
+    assert len(world.service.deployments) == 2
+    # The first deployment has no task: nothing of it is left.
+    assert set(world.every_interface()) == {eni.id for eni in world.interfaces()}
+
+
+async def test_control_plane_with_etcd_inside_ends_before_another_one_begins(world, hosts):
+    """As earlier versions of Longshore made them: two would share etcd's files."""
+    await world.reconcile()
+    (definition,) = world.definitions()
+    containers = definition.document["containerDefinitions"]
+    inside = {**definition.document, "containerDefinitions": [*containers, {"name": "etcd"}]}
+    before = msgspec.structs.replace(definition, document=inside)
+    name = ecs.definition_name(before.family, before.revision)
+    world.store._run(lambda tx: tx.put(ecs.TASK_DEFINITION, *SYSTEM, name, before), 1)
+    old, _ = world.place()
+    await world.reconcile()
+    assert (world.service.minimum_percent, world.service.maximum_percent) == (0, 100)
+    assert len(world.service.deployments) == 2
+    assert world.task(old).protected_until == 0.0
+    last = msgspec.structs.replace(world.service, deployments=world.service.deployments[-1:])
+    world.store._run(lambda tx: tx.put(ecs.SERVICE, *SYSTEM, SERVICE, last), 1)
+    await world.reconcile()
+    assert (world.service.minimum_percent, world.service.maximum_percent) == (100, 200)
+
+
 async def test_another_build_of_the_same_version_is_rolled_out_too(world, programs, tmp_path):
     await world.reconcile()
     programs["kube-1.35"] = tmp_path / "1.35.0-def" / "kube-1.35"
@@ -395,13 +711,15 @@ async def test_another_build_of_the_same_version_is_rolled_out_too(world, progra
 
 async def test_certificates_are_renewed_long_before_they_end_and_authorities_stay(world):
     await world.reconcile()
-    certificate = home(world.installation, world.cluster) / "files" / "server.crt"
-    before, authority = certificate.read_bytes(), world.status.authority
+    authority, etcds = world.status.authority, etcd_files_of(world.installation, world.cluster)
+    before, etcd = (world.files() / "server.crt").read_bytes(), (etcds / "etcd.crt").read_bytes()
     world.clock.advance(CERTIFICATE_DAYS * 86_400 * 0.6)
     assert await world.reconcile() <= 86_400
-    assert certificate.read_bytes() != before
+    assert (world.files() / "server.crt").read_bytes() != before
+    assert (etcds / "etcd.crt").read_bytes() != etcd
     assert world.status.authority == authority
     assert [each.revision for each in world.definitions()] == [1, 2]
+    assert [each.revision for each in world.definitions(ETCD)] == [1]
 
 
 async def test_endpoint_lets_in_whom_the_cluster_says_now(world):
@@ -450,13 +768,28 @@ async def test_component_that_cannot_be_installed_is_tried_again_later(
     await world.controller._installs["kubernetes-1.35"]._task
 
 
-async def test_status_says_why_no_control_plane_runs(world):
+def find_no_room(world, service, name):
+    said = f"(service {name}) was unable to place a task because of its size."
+    status = ecs.ServiceStatus(events=(ecs.ServiceEvent("1", world.clock.now(), said),))
+    world.store._run(lambda tx: tx.put(ecs.SERVICE_STATUS, *SYSTEM, service, status), 1)
+    return said
+
+
+@pytest.mark.parametrize("service", [SERVICE, ETCD])
+async def test_status_says_why_no_control_plane_runs(world, service):
     await world.reconcile()
     assert world.status.issues == ()
-    said = f"(service {world.service.name}) was unable to place a task because of its size."
-    event = ecs.ServiceEvent("1", world.clock.now(), said)
-    status = ecs.ServiceStatus(events=(event,))
-    world.store._run(lambda tx: tx.put(ecs.SERVICE_STATUS, *SYSTEM, SERVICE, status), 1)
+    said = find_no_room(world, service, world.service.name)
+    await world.reconcile()
+    assert [issue.message for issue in world.status.issues] == [said]
+
+
+async def test_status_says_why_an_upgrade_does_not_come_about(world, hosts):
+    await world.reconcile()
+    world.place()
+    await world.reconcile()
+    world.ask_for_version("1.36")
+    said = find_no_room(world, SERVICE, world.service.name)
     await world.reconcile()
     assert [issue.message for issue in world.status.issues] == [said]
 
@@ -480,11 +813,14 @@ async def test_deletion_waits_for_the_task_and_leaves_nothing(world, monkeypatch
     directory, group = home(world.installation, world.cluster), world.status.security_group
     world.change(deleted_at=1.0)
     await world.reconcile()
-    assert world.service.status == "DRAINING"
+    assert (world.service.status, world.etcd.status) == ("DRAINING", "ACTIVE")
     assert directory.exists()
-    ended = msgspec.structs.replace(world.service, status="INACTIVE")
-    world.store._run(lambda tx: tx.put(ecs.SERVICE, *SYSTEM, SERVICE, ended), 1)
-    await world.reconcile()
+    for service in (SERVICE, ETCD):
+        ended = world.get(ecs.SERVICE, *SYSTEM, service)
+        ended = msgspec.structs.replace(ended, status="INACTIVE")
+        world.store._run(lambda tx, n=service, s=ended: tx.put(ecs.SERVICE, *SYSTEM, n, s), 1)
+        await world.reconcile()
+        assert world.etcd is None or world.etcd.status == "DRAINING"
     assert not directory.exists()
     assert not [record for kind in kinds for record in world.store.reader.scan(kind)]
     assert world.get(ec2.SECURITY_GROUP, ACCOUNT, REGION, group) is None
