@@ -9,6 +9,8 @@ writes `ClusterStatus` and what becomes of an `Update`, and removes all of a clu
 deletion is through.
 """
 
+import hashlib
+
 import msgspec
 
 from longshore.model.arn import make_arn
@@ -31,6 +33,17 @@ ACCESS_POLICIES = (
     "AmazonEKSViewPolicy",
 )
 """Names of the access policies that there are, in order."""
+ASSOCIATE_ENCRYPTION = "AssociateEncryptionConfig"
+"""The type of update by which a cluster gets a KMS key."""
+LOG_STREAMS = {
+    "api": "kube-apiserver",
+    "audit": "kube-apiserver-audit",
+    "authenticator": "authenticator",
+    "controllerManager": "kube-controller-manager",
+    "scheduler": "kube-scheduler",
+}
+"""Types of a control plane's logs, and what the names of their log streams begin with ("View the
+control plane logs", Amazon EKS User Guide)."""
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +77,10 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     self_managed_addons: bool = True
     """Whether it begins with CoreDNS and kube-proxy, which then are its owner's to look after."""
     deletion_protection: bool = False
+    encryption_key: str = ""
+    """ARN of the KMS key that its secrets are encrypted with; empty where they are not."""
+    log_types: tuple[str, ...] = ()
+    """Keys of `LOG_STREAMS`, in their order: what of its control plane is logged."""
     client_token: str = ""
     request: str = ""
     """A digest of the request that made it: another one with the same token is refused."""
@@ -105,6 +122,10 @@ class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of what its API server says to `longshore.authenticator`, in hexadecimal digits."""
     bootstrapped: bool = False
     """Whether it has had its self-managed add-ons; the add-ons' controller writes it."""
+    encryption_key: str = ""
+    """ARN of the KMS key that the API server encrypts secrets with; empty where it does not."""
+    rewritten_key: str = ""
+    """The key that all secrets have been written with; `controllers/eks_encryption` writes it."""
     issues: tuple[Issue, ...] = ()
 
 
@@ -177,6 +198,21 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
 
 def cluster_arn(region: str, account: str, name: str) -> str:
     return make_arn("eks", region, account, f"cluster/{name}")
+
+
+def log_group(cluster: str) -> str:
+    """The log group of a cluster's control plane, in the cluster's account and region."""
+    return f"/aws/eks/{cluster}/cluster"
+
+
+def log_stream(cluster: Cluster, kind: str) -> str:
+    """The log stream of one of the `LOG_STREAMS`; another cluster of the same name has another."""
+    return f"{LOG_STREAMS[kind]}-{cluster.id.lower()}"
+
+
+def encryption_grant(cluster: Cluster) -> str:
+    """The id of the grant by which the cluster's role uses its `encryption_key`."""
+    return hashlib.sha256(f"{cluster.arn}/{cluster.id}".encode()).hexdigest()
 
 
 def update_name(cluster: str, update_id: str) -> str:

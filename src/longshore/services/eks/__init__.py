@@ -13,8 +13,11 @@ from longshore.services.eks import (
     addons,
     associations,
     clusters,
+    connected,
+    encryption,
     entries,
     fargate_profiles,
+    insights,
     nodegroup_updates,
     nodegroups,
     pod_identities,
@@ -24,6 +27,7 @@ from longshore.services.eks import (
 )
 from longshore.services.eks.resources import RESOURCES
 from longshore.services.interface import Service
+from longshore.services.keys import key_policy
 
 __all__ = ["service"]
 
@@ -38,8 +42,11 @@ def service() -> Service:
             **addons.OPERATIONS,
             **associations.OPERATIONS,
             **clusters.OPERATIONS,
+            **connected.OPERATIONS,
+            **encryption.OPERATIONS,
             **entries.OPERATIONS,
             **fargate_profiles.OPERATIONS,
+            **insights.OPERATIONS,
             **nodegroup_updates.OPERATIONS,
             **nodegroups.OPERATIONS,
             **pod_identities.OPERATIONS,
@@ -48,4 +55,6 @@ def service() -> Service:
             **versions.OPERATIONS,
         },
         resources=RESOURCES,
+        # Of the keys that clusters are given.
+        resource_policy=key_policy,
     )

@@ -20,9 +20,9 @@ from longshore.services.eks.addon_records import (
     put_addon,
     shown_addon_status,
 )
-from longshore.services.eks.addons import check_active
 from longshore.services.eks.failures import in_use
 from longshore.services.eks.records import cluster_named
+from longshore.services.eks.requests import check_active
 from longshore.services.eks.updates import begin, made_before, update_shape
 from longshore.services.interface import Context, Operation, Response
 

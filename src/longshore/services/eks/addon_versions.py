@@ -75,7 +75,7 @@ def _version_shape(addon: Addon, version: AddonVersion, kubernetes: str | None) 
             if kubernetes in {None, minor}
         ],
         "requiresConfiguration": False,
-        "requiresIamPermissions": False,
+        "requiresIamPermissions": addon.needs_permissions,
     }
 
 

@@ -21,11 +21,11 @@ from longshore.services.eks.addon_records import (
     addons_of,
     put_addon,
 )
-from longshore.services.eks.failures import in_use, invalid_request, token_reused
+from longshore.services.eks.failures import in_use
 from longshore.services.eks.pages import page
-from longshore.services.eks.records import cluster_named, digest, status_of
+from longshore.services.eks.records import cluster_named, digest
+from longshore.services.eks.requests import check_active, made_by
 from longshore.services.eks.tags import authorize_tags, checked_tags
-from longshore.services.eks.view import status_shown
 from longshore.services.interface import Context, Operation, Response
 
 if TYPE_CHECKING:
@@ -51,22 +51,12 @@ def create_addon(context: Context, request: "CreateAddonRequestTypeDef") -> Resp
 
 def _made_before(context: Context, request: "CreateAddonRequestTypeDef") -> Addon | None:
     """The add-on that the same call made; an error where another one did."""
-    cluster, token = request["clusterName"], request.get("clientRequestToken")
+    cluster = request["clusterName"]
     there = addons_of(context, cluster)
-    for addon in there:
-        if token and addon.client_token == token and not addon.deleted_at:
-            if addon.request == digest(request):
-                return addon
-            raise token_reused(cluster)
-    if any(addon.name == request["addonName"] for addon in there):
+    made = made_by(there, request, cluster)
+    if made is None and any(addon.name == request["addonName"] for addon in there):
         raise in_use("Addon already exists.", cluster)
-    return None
-
-
-def check_active(context: Context, cluster: eks.Cluster) -> None:
-    """A cluster that is updated may have its add-ons changed meanwhile."""
-    if status_shown(cluster, status_of(context, cluster), updating=False) != "ACTIVE":
-        raise invalid_request(f"Cluster '{cluster.name}' is not in ACTIVE status", cluster.name)
+    return made
 
 
 def _addon(context: Context, cluster: eks.Cluster, request: "CreateAddonRequestTypeDef") -> Addon:

@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from longshore.components.pins import KUBERNETES_RELEASES
 from longshore.model import eks
+from longshore.model.eks_insights import VERSION_UPDATES
 from longshore.model.errors import not_built
-from longshore.services.eks.failures import invalid_parameter
+from longshore.services.eks.failures import invalid_parameter, invalid_request
+from longshore.services.eks.logging import enabled_types
 from longshore.services.eks.network import check_reachable, checked_public_cidrs
 from longshore.services.eks.records import running_version
-from longshore.services.eks.unbuilt import asks_for_logs, member
+from longshore.services.eks.unbuilt import member
 from longshore.services.eks.versions import checked_version, minor_number
 
 if TYPE_CHECKING:
     from types_boto3_eks.type_defs import UpdateClusterConfigRequestTypeDef
 
 Path = tuple[str, ...]
+UPGRADE, ROLLBACK = VERSION_UPDATES
+LEAST_MINUTES, MOST_MINUTES = 120, 10_080
 CONFIG: Mapping[str, tuple[Path, ...]] = {
     "AccessConfigUpdate": (("accessConfig", "authenticationMode"),),
     "AutoModeUpdate": (("computeConfig",), ("kubernetesNetworkConfig",), ("storageConfig",)),
@@ -54,7 +59,6 @@ UNBUILT: Mapping[str, str] = {
     "ControlPlaneEgressUpdate": "control planes whose egress the customer routes",
     "ControlPlaneScalingConfigUpdate": "provisioned control planes",
     "RemoteNetworkConfigUpdate": "hybrid nodes",
-    "VpcConfigUpdate": "updates of clusters' subnets and security groups",
     "ZonalShiftConfigUpdate": "zonal shifts of clusters",
 }
 NEXT_MODE = {"CONFIG_MAP": "API_AND_CONFIG_MAP", "API_AND_CONFIG_MAP": "API"}
@@ -84,21 +88,50 @@ def config_type(request: "UpdateClusterConfigRequestTypeDef") -> str:
     return asked[0]
 
 
+def version_type(cluster: eks.Cluster, status: eks.ClusterStatus | None, wanted: str) -> str:
+    """The type of update that leads to this minor version."""
+    back = wanted in KUBERNETES_RELEASES and minor_number(wanted) < minor_number(
+        running_version(cluster, status)
+    )
+    return ROLLBACK if back else UPGRADE
+
+
 def version_change(
-    cluster: eks.Cluster, status: eks.ClusterStatus | None, version: str | None
+    cluster: eks.Cluster, status: eks.ClusterStatus | None, version: str | None, before: str
 ) -> Change:
-    """From minor version to minor version, none left out."""
+    """From minor version to minor version, none left out; back to the one `before` alone, which is
+    empty where there is no way back."""
     runs, wanted = running_version(cluster, status), checked_version(version, cluster.name)
     step = minor_number(wanted) - minor_number(runs)
-    if step == -1:
-        raise not_built("rollbacks of clusters' versions")
-    if step != 1:
+    if step not in {1, -1}:
         raise invalid_parameter(
             f"Unsupported Kubernetes minor version update from {runs} to {wanted}", cluster.name
+        )
+    if step == -1 and wanted != before:
+        raise invalid_request(
+            f"Cluster {cluster.name} cannot be rolled back from {runs} to {wanted}: it was not"
+            " upgraded from there within the last 7 days",
+            cluster.name,
         )
     platform = status.platform_version if status is not None else ""
     params = (("Version", wanted), ("PlatformVersion", platform))
     return Change(msgspec.structs.replace(cluster, version=wanted), params)
+
+
+def check_rollback_config(request: Any, kind: str) -> None:
+    """InvalidParameterException unless it is one, of a rollback: how long nodes of EKS Auto Mode
+    may take. There are none here, so that it changes nothing (`RollbackConfig`)."""
+    config = request.get("rollbackConfig")
+    if config is None:
+        return
+    if kind != ROLLBACK:
+        raise invalid_parameter("rollbackConfig is for version rollbacks alone", request["name"])
+    minutes = config.get("timeoutMinutes", LEAST_MINUTES)
+    if not LEAST_MINUTES <= minutes <= MOST_MINUTES:
+        raise invalid_parameter(
+            f"timeoutMinutes must be between {LEAST_MINUTES} and {MOST_MINUTES}, not {minutes}",
+            request["name"],
+        )
 
 
 def _endpoint_access(cluster: eks.Cluster, request: Any) -> Change:
@@ -130,10 +163,12 @@ def _endpoint_access(cluster: eks.Cluster, request: Any) -> Change:
 
 
 def _logging(cluster: eks.Cluster, request: Any) -> Change:
-    """There are no logs, so that nothing is left to turn off."""
-    if asks_for_logs(request):
-        raise not_built("logs of clusters' control planes")
-    raise invalid_parameter("No changes needed for the logging config provided", cluster.name)
+    asked = request["logging"]
+    types = enabled_types(cluster.log_types, asked, cluster.name)
+    if types == cluster.log_types:
+        raise invalid_parameter("No changes needed for the logging config provided", cluster.name)
+    changed = msgspec.structs.replace(cluster, log_types=types)
+    return Change(changed, (("ClusterLogging", _json(asked)),))
 
 
 def _access_config(cluster: eks.Cluster, request: Any) -> Change:

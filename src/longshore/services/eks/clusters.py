@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from longshore.model import eks
+from longshore.model.eks_connected import CONNECTED_CLUSTER
+from longshore.model.eks_platforms import FAILED, PATCH
+from longshore.services.eks.connected import connected_shape
+from longshore.services.eks.encryption import given_key, grant_to_cluster
 from longshore.services.eks.entries import write_administrator
 from longshore.services.eks.failures import (
     in_use,
     invalid_parameter,
     invalid_request,
     limit_exceeded,
-    token_reused,
 )
 from longshore.services.eks.fargate_records import profiles_of
+from longshore.services.eks.logging import enabled_types
 from longshore.services.eks.network import checked_network
 from longshore.services.eks.nodegroup_records import nodegroups_of
 from longshore.services.eks.pages import page
@@ -22,15 +26,17 @@ from longshore.services.eks.principals import caller
 from longshore.services.eks.records import (
     API_MODES,
     cluster_named,
+    connected_cluster,
     digest,
     status_of,
     update_in_progress,
 )
+from longshore.services.eks.requests import made_by
 from longshore.services.eks.roles import EKS_SERVICE, check_trust, pass_role
 from longshore.services.eks.tags import authorize_tags, checked_tags
 from longshore.services.eks.unbuilt import check_built
 from longshore.services.eks.versions import checked_version
-from longshore.services.eks.view import cluster_shape, status_shown
+from longshore.services.eks.view import cluster_shape, issue_shape, status_shown
 from longshore.services.interface import Context, Operation, Response
 
 if TYPE_CHECKING:
@@ -52,6 +58,7 @@ def create_cluster(context: Context, request: "CreateClusterRequestTypeDef") -> 
     if made is None:
         made = _cluster(context, request)
         context.tx.create(eks.CLUSTER, context.account, context.region, made.name, made)
+        grant_to_cluster(context, made)
         creator = caller(context)
         if made.bootstrap_admin and made.authentication_mode in API_MODES and creator:
             write_administrator(context, made.name, creator)
@@ -62,15 +69,13 @@ def create_cluster(context: Context, request: "CreateClusterRequestTypeDef") -> 
 
 def _made_before(context: Context, request: "CreateClusterRequestTypeDef") -> eks.Cluster | None:
     """The cluster that the same call made; InvalidParameterException where another one did."""
-    token = request.get("clientRequestToken")
     records = context.tx.scan(eks.CLUSTER, context.account, context.region)
     clusters = [record.value for record in records]
-    for cluster in clusters:
-        if token and cluster.client_token == token and not cluster.deleted_at:
-            if cluster.request == digest(request):
-                return cluster
-            raise token_reused(request["name"])
-    if any(cluster.name == request["name"] for cluster in clusters):
+    made = made_by(clusters, request, request["name"])
+    if made is not None:
+        return made
+    connected = connected_cluster(context, request["name"]) is not None
+    if connected or any(cluster.name == request["name"] for cluster in clusters):
         raise in_use(f"Cluster already exists with name: {request['name']}", request["name"])
     if len(clusters) >= MOST_CLUSTERS:
         raise limit_exceeded(
@@ -109,6 +114,8 @@ def _cluster(context: Context, request: "CreateClusterRequestTypeDef") -> eks.Cl
         support_type=request.get("upgradePolicy", {}).get("supportType", "EXTENDED"),
         self_managed_addons=request.get("bootstrapSelfManagedAddons", True),
         deletion_protection=request.get("deletionProtection", False),
+        encryption_key=given_key(context, request.get("encryptionConfig"), name),
+        log_types=enabled_types((), request.get("logging", {}), name),
         client_token=request.get("clientRequestToken", ""),
         request=digest(request),
         tags=checked_tags((), request.get("tags", {}), "InvalidParameterException"),
@@ -116,13 +123,21 @@ def _cluster(context: Context, request: "CreateClusterRequestTypeDef") -> eks.Cl
 
 
 def describe_cluster(context: Context, request: "DescribeClusterRequestTypeDef") -> Response:
+    connected = connected_cluster(context, request["name"])
+    if connected is not None:
+        return {"cluster": connected_shape(connected)}
     return {"cluster": _shape(context, cluster_named(context, request["name"]))}
 
 
 def list_clusters(context: Context, request: "ListClustersRequestTypeDef") -> Response:
-    """Connected clusters of elsewhere, which `include` asks for, do not exist here."""
-    records = context.tx.scan(eks.CLUSTER, context.account, context.region)
-    given, following = page([record.value.name for record in records], request, lambda name: name)
+    """Connected clusters of elsewhere too where `include` asks for them."""
+    place, include = (context.account, context.region), request.get("include") or ()
+    if any(each != "all" for each in include):
+        raise invalid_parameter("The parameter include can only have the value all")
+    names = [record.value.name for record in context.tx.scan(eks.CLUSTER, *place)]
+    if include:
+        names += [record.value.name for record in context.tx.scan(CONNECTED_CLUSTER, *place)]
+    given, following = page(sorted(names), request, lambda name: name)
     return {"clusters": list(given), **following}
 
 
@@ -160,7 +175,22 @@ def _check_no_nodegroups(context: Context, cluster: str) -> None:
 
 def _shape(context: Context, cluster: eks.Cluster) -> dict[str, Any]:
     updating = update_in_progress(context, cluster.name) is not None
-    return cluster_shape(cluster, status_of(context, cluster), updating=updating)
+    shape = cluster_shape(cluster, status_of(context, cluster), updating=updating)
+    failed = _failed_patch(context, cluster)
+    if failed is not None and "health" in shape:
+        shape["health"]["issues"].append(issue_shape(failed))
+    return shape
+
+
+def _failed_patch(context: Context, cluster: eks.Cluster) -> eks.Issue | None:
+    """Why its control plane is not of the newest platform version, where it could not be."""
+    record = context.tx.get(PATCH, context.account, context.region, cluster.name)
+    if record is None or (record.value.id, record.value.state) != (cluster.id, FAILED):
+        return None
+    patch = record.value
+    said = f"The control plane could not be brought to platform version {patch.platform}"
+    why = f": {patch.reason}" if patch.reason else ""
+    return eks.Issue("Other", f"{said}, and stays at {patch.before}{why}", (cluster.arn,))
 
 
 OPERATIONS: Mapping[str, Operation] = {

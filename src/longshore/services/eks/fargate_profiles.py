@@ -23,9 +23,7 @@ from longshore.policy.trust import trusts_service
 from longshore.services.eks.failures import (
     in_use,
     invalid_parameter,
-    invalid_request,
     limit_exceeded,
-    token_reused,
 )
 from longshore.services.eks.fargate_records import (
     about_profile,
@@ -36,10 +34,10 @@ from longshore.services.eks.fargate_records import (
 )
 from longshore.services.eks.network import existing_resource
 from longshore.services.eks.pages import page
-from longshore.services.eks.records import cluster_named, digest, status_of
+from longshore.services.eks.records import cluster_named, digest
+from longshore.services.eks.requests import check_active, made_by
 from longshore.services.eks.roles import pass_role
 from longshore.services.eks.tags import authorize_tags, checked_tags
-from longshore.services.eks.view import status_shown
 from longshore.services.interface import Context, Operation, Response
 from longshore.services.roles import role_of_arn
 from longshore.vpc.projection import route_table_of
@@ -68,7 +66,7 @@ def create_fargate_profile(
     cluster = cluster_named(context, request["clusterName"])
     made = _made_before(context, request)
     if made is None:
-        _check_active(context, cluster)
+        check_active(context, cluster)
         made = _profile(context, cluster, request)
         name = part_name(made.cluster, made.name)
         context.tx.create(FARGATE_PROFILE, context.account, context.region, name, made)
@@ -80,13 +78,10 @@ def _made_before(
 ) -> FargateProfile | None:
     """The profile that the same call made; an error where another one stands in the way."""
     cluster, name = request["clusterName"], request["fargateProfileName"]
-    token = request.get("clientRequestToken")
     there = profiles_of(context, cluster)
-    for profile in there:
-        if token and profile.client_token == token and not profile.deleted_at:
-            if profile.request == digest(request):
-                return profile
-            raise token_reused(cluster)
+    made = made_by(there, request, cluster)
+    if made is not None:
+        return made
     if any(profile.name == name for profile in there):
         message = "A Fargate Profile already exists with this name in this cluster."
         raise in_use(message, cluster)
@@ -103,11 +98,6 @@ def _made_before(
             f"The limit of {MOST_PROFILES} Fargate profiles in a cluster is reached", cluster
         )
     return None
-
-
-def _check_active(context: Context, cluster: eks.Cluster) -> None:
-    if status_shown(cluster, status_of(context, cluster), updating=False) != "ACTIVE":
-        raise invalid_request(f"Cluster '{cluster.name}' is not in ACTIVE status", cluster.name)
 
 
 def _profile(

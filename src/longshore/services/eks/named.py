@@ -1,8 +1,9 @@
-"""What has tags, by ARN: clusters, access entries, node groups, Fargate profiles, add-ons,
-associations."""
+"""What has tags, by ARN: clusters, connected ones too, access entries, node groups, Fargate
+profiles, add-ons, associations."""
 
 from longshore.model import eks
 from longshore.model.arn import parse_arn
+from longshore.model.eks_connected import CONNECTED_CLUSTER, ConnectedCluster
 from longshore.model.eks_parts import (
     ADDON,
     FARGATE_PROFILE,
@@ -16,7 +17,15 @@ from longshore.model.eks_parts import (
 )
 from longshore.services.interface import Context
 
-Named = eks.Cluster | eks.AccessEntry | Nodegroup | FargateProfile | Addon | PodIdentity
+Named = (
+    eks.Cluster
+    | ConnectedCluster
+    | eks.AccessEntry
+    | Nodegroup
+    | FargateProfile
+    | Addon
+    | PodIdentity
+)
 
 
 def named_by_arn(context: Context, arn: str) -> Named | None:
@@ -28,7 +37,10 @@ def named_by_arn(context: Context, arn: str) -> Named | None:
     place = (parts.account, parts.region)
     if parts.resource_type == "cluster":
         record = context.tx.get(eks.CLUSTER, *place, cluster)
-        return record.value if record is not None and record.value.arn == arn else None
+        if record is not None:
+            return record.value if record.value.arn == arn else None
+        other = context.tx.get(CONNECTED_CLUSTER, *place, cluster)
+        return other.value if other is not None and other.value.arn == arn else None
     if parts.resource_type == "nodegroup":
         name = part_name(cluster, rest.partition("/")[0])
         found = context.tx.get(NODEGROUP, *place, name)

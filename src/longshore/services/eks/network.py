@@ -48,13 +48,13 @@ def checked_network(context: Context, request: "CreateClusterRequestTypeDef") ->
     public = asked.get("endpointPublicAccess", True)
     private = asked.get("endpointPrivateAccess", False)
     check_reachable(public, private, name)
-    subnets = _subnets(context, asked.get("subnetIds", ()), name)
+    subnets = checked_subnets(context, asked.get("subnetIds", ()), name)
     vpc_id = subnets[0].vpc_id
     services = request.get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr", "")
     return Network(
         vpc_id=vpc_id,
         subnets=tuple(subnet.id for subnet in subnets),
-        security_groups=_groups(context, asked.get("securityGroupIds", ()), vpc_id, name),
+        security_groups=checked_groups(context, asked.get("securityGroupIds", ()), vpc_id, name),
         public_access=public,
         private_access=private,
         public_cidrs=checked_public_cidrs(asked.get("publicAccessCidrs", ()), name),
@@ -62,7 +62,8 @@ def checked_network(context: Context, request: "CreateClusterRequestTypeDef") ->
     )
 
 
-def _subnets(context: Context, ids: Sequence[str], cluster: str) -> list[Subnet]:
+def checked_subnets(context: Context, ids: Sequence[str], cluster: str) -> list[Subnet]:
+    """Those of these ids, of one VPC and two AZs at least; InvalidParameterException."""
     subnets = [existing_resource(context, SUBNET, each, cluster) for each in dict.fromkeys(ids)]
     if len({subnet.vpc_id for subnet in subnets}) > 1:
         raise invalid_parameter("Subnets specified must all be in the same VPC", cluster)
@@ -77,7 +78,10 @@ def _subnets(context: Context, ids: Sequence[str], cluster: str) -> list[Subnet]
     return subnets
 
 
-def _groups(context: Context, ids: Sequence[str], vpc_id: str, cluster: str) -> tuple[str, ...]:
+def checked_groups(
+    context: Context, ids: Sequence[str], vpc_id: str, cluster: str
+) -> tuple[str, ...]:
+    """The ids, each once, of groups of this VPC; InvalidParameterException."""
     ids = tuple(dict.fromkeys(ids))
     if len(ids) > MOST_GROUPS:
         raise invalid_parameter(

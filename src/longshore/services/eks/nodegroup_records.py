@@ -12,11 +12,14 @@ from longshore.model.eks_parts import (
     NodegroupStatus,
     part_name,
 )
-from longshore.services.eks.failures import about, not_found
+from longshore.services.eks.failures import about, invalid_parameter, not_found
 from longshore.services.eks.nodegroup_checks import Scaling
 from longshore.services.eks.records import update_in_progress
 from longshore.services.eks.view import issue_shape
 from longshore.services.interface import Context
+
+CUSTOM = "CUSTOM"
+"""The type of images that are a launch template's."""
 
 
 def nodegroup_named(context: Context, cluster: str, name: str) -> Nodegroup:
@@ -31,6 +34,28 @@ def nodegroups_of(context: Context, cluster: str) -> list[Nodegroup]:
     place = (context.account, context.region)
     records = context.tx.scan(NODEGROUP, *place, prefix=part_name(cluster, ""))
     return [record.value for record in records]
+
+
+def check_nodegroups(context: Context, cluster: str, runs: str, wanted: str) -> None:
+    """InvalidParameterException unless all run the cluster's own minor version before it goes on
+    ("UpdateClusterVersion", Amazon EKS API Reference). Of custom images the version is not known.
+    """
+    other = [
+        each.name
+        for each in nodegroups_of(context, cluster)
+        if each.ami_type != CUSTOM and _runs(context, each) != runs
+    ]
+    if other:
+        raise invalid_parameter(
+            f"Nodegroups {', '.join(other)} must be updated to match cluster version {runs} before"
+            f" updating cluster version to {wanted}",
+            cluster,
+        )
+
+
+def _runs(context: Context, nodegroup: Nodegroup) -> str:
+    status = nodegroup_status(context, nodegroup)
+    return (status.version if status is not None else "") or nodegroup.version
 
 
 def nodegroup_status(context: Context, nodegroup: Nodegroup) -> NodegroupStatus | None:

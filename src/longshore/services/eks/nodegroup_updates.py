@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from longshore.model import eks
+from longshore.model.eks_insights import version_before
 from longshore.model.eks_parts import NODEGROUP, Nodegroup, Taint, part_name
 from longshore.model.errors import not_built
 from longshore.services.eks import nodegroup_software as software
@@ -31,7 +32,12 @@ from longshore.services.eks.nodegroup_records import (
     shown_status,
     taint_shape,
 )
-from longshore.services.eks.records import cluster_named, running_version, status_of
+from longshore.services.eks.records import (
+    cluster_named,
+    running_version,
+    status_of,
+    updates_of,
+)
 from longshore.services.eks.updates import begin, made_before, update_shape
 from longshore.services.eks.versions import checked_version, minor_number
 from longshore.services.interface import Context, Operation, Response
@@ -286,7 +292,8 @@ def _template(
 def _version(
     context: Context, nodegroup: Nodegroup, cluster: eks.Cluster, asked: str | None
 ) -> str:
-    """The cluster's where none is asked for; never an older one, nor a newer one than that."""
+    """The cluster's where none is asked for; never a newer one than that, nor an older one than
+    nodes run, unless the cluster itself may go back there, or has gone."""
     status = nodegroup_status(context, nodegroup)
     runs = (status.version if status is not None else "") or nodegroup.version
     allowed = running_version(cluster, status_of(context, cluster))
@@ -296,7 +303,9 @@ def _version(
             f"Nodegroup version {wanted} cannot be newer than the version {allowed} of the cluster",
             cluster.name,
         )
-    if minor_number(wanted) < minor_number(runs):
+    updates = updates_of(context, cluster.name)
+    back = {allowed, version_before(updates, allowed, context.now)}
+    if minor_number(wanted) < minor_number(runs) and wanted not in back:
         raise invalid_parameter(
             f"Nodegroup version cannot be changed from {runs} back to {wanted}", cluster.name
         )

@@ -14,9 +14,7 @@ from longshore.services.eks import nodegroup_software as software
 from longshore.services.eks.failures import (
     in_use,
     invalid_parameter,
-    invalid_request,
     limit_exceeded,
-    token_reused,
 )
 from longshore.services.eks.network import existing_resource
 from longshore.services.eks.nodegroup_checks import (
@@ -43,9 +41,9 @@ from longshore.services.eks.records import (
     status_of,
     update_in_progress,
 )
+from longshore.services.eks.requests import check_active, made_by
 from longshore.services.eks.roles import pass_role
 from longshore.services.eks.tags import authorize_tags, checked_tags
-from longshore.services.eks.view import status_shown
 from longshore.services.interface import Context, Operation, Response
 from longshore.services.linked_roles import have_linked_role
 from longshore.services.roles import role_of_arn
@@ -95,13 +93,10 @@ def _check_built(request: Any) -> None:
 def _made_before(context: Context, request: "CreateNodegroupRequestTypeDef") -> Nodegroup | None:
     """The node group that the same call made; an error where another one has the name."""
     cluster, name = request["clusterName"], request["nodegroupName"]
-    token = request.get("clientRequestToken")
     there = nodegroups_of(context, cluster)
-    for nodegroup in there:
-        if token and nodegroup.client_token == token and not nodegroup.deleted_at:
-            if nodegroup.request == digest(request):
-                return nodegroup
-            raise token_reused(cluster)
+    made = made_by(there, request, cluster)
+    if made is not None:
+        return made
     if any(nodegroup.name == name for nodegroup in there):
         raise in_use(
             f"NodeGroup already exists with name {name} and cluster name {cluster}", cluster
@@ -120,8 +115,7 @@ def _check_active(context: Context, cluster: eks.Cluster) -> None:
             " progress",
             cluster.name,
         )
-    if status_shown(cluster, status_of(context, cluster), updating=False) != "ACTIVE":
-        raise invalid_request(f"Cluster '{cluster.name}' is not in ACTIVE status", cluster.name)
+    check_active(context, cluster)
 
 
 def _nodegroup(

@@ -24,10 +24,10 @@ from longshore.services.eks.failures import (
     invalid_parameter,
     invalid_request,
     not_found,
-    token_reused,
 )
 from longshore.services.eks.pages import page
 from longshore.services.eks.records import cluster_named, digest
+from longshore.services.eks.requests import made_by
 from longshore.services.eks.roles import pass_role
 from longshore.services.eks.tags import authorize_tags, checked_tags
 from longshore.services.interface import Context, Operation, Response
@@ -84,13 +84,11 @@ def _made_before(
     context: Context, request: "CreatePodIdentityAssociationRequestTypeDef"
 ) -> PodIdentity | None:
     """The association that the same call made; an error where the service account has another."""
-    cluster, token = request["clusterName"], request.get("clientRequestToken")
+    cluster = request["clusterName"]
     there = _associations(context, cluster)
-    for each in there:
-        if token and each.client_token == token:
-            if each.request == digest(request):
-                return each
-            raise token_reused(cluster)
+    made = made_by(there, request, cluster)
+    if made is not None:
+        return made
     subject = (request["namespace"], request["serviceAccount"])
     for each in there:
         if (each.namespace, each.service_account) == subject:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from longshore.model import eks
+from longshore.model.eks_connected import CONNECTED_CLUSTER, ConnectedCluster
 from longshore.services.eks.failures import invalid_request, not_found
 from longshore.services.eks.principals import check_format
 from longshore.services.interface import Context
@@ -18,10 +19,20 @@ CLUSTER_ITSELF = ("", "")
 
 
 def cluster_named(context: Context, name: str) -> eks.Cluster:
+    """One of EKS's own: those of elsewhere can be looked at, and do nothing."""
     record = context.tx.get(eks.CLUSTER, context.account, context.region, name)
+    if record is None and connected_cluster(context, name) is not None:
+        raise invalid_request(
+            f"The operation is not supported for the connected cluster {name}", name
+        )
     if record is None:
         raise not_found(f"No cluster found for name: {name}.", name)
     return record.value
+
+
+def connected_cluster(context: Context, name: str) -> ConnectedCluster | None:
+    record = context.tx.get(CONNECTED_CLUSTER, context.account, context.region, name)
+    return record.value if record is not None else None
 
 
 def status_of(context: Context, cluster: eks.Cluster) -> eks.ClusterStatus | None:

@@ -67,6 +67,10 @@ def _created_cluster(context: Context, request: Any) -> Iterable[Resource]:
     return [Resource(arn=arn, conditions=_asked_of_cluster(request, CREATION_KEYS))]
 
 
+def _registered_cluster(context: Context, request: Any) -> Iterable[Resource]:
+    return [Resource(arn=eks.cluster_arn(context.region, context.account, request["name"]))]
+
+
 def _configured_cluster(context: Context, request: Any) -> Iterable[Resource]:
     return [_cluster(context, request["name"], _asked_of_cluster(request, CONFIG_KEYS))]
 
@@ -106,9 +110,9 @@ def _cluster_of_new_entry(context: Context, request: Any) -> Iterable[Resource]:
 
 
 def _cluster(context: Context, name: str, conditions: Conditions) -> Resource:
-    record = context.tx.get(eks.CLUSTER, context.account, context.region, name)
-    tags = _tags(record.value.tags) if record is not None else {}
     arn = eks.cluster_arn(context.region, context.account, name)
+    known = named_by_arn(context, arn)
+    tags = _tags(known.tags) if known is not None else {}
     return Resource(arn=arn, conditions={**tags, **conditions})
 
 
@@ -213,7 +217,15 @@ def _tags(tags: eks.Tags) -> Conditions:
 
 RESOURCES: Mapping[str, ResourcesOf] = {
     **dict.fromkeys(
-        ("DeleteCluster", "DescribeCluster", "DescribeUpdate", "ListUpdates"), _named_cluster
+        (
+            "CancelUpdate",
+            "DeleteCluster",
+            "DeregisterCluster",
+            "DescribeCluster",
+            "DescribeUpdate",
+            "ListUpdates",
+        ),
+        _named_cluster,
     ),
     **dict.fromkeys(
         (
@@ -246,6 +258,16 @@ RESOURCES: Mapping[str, ResourcesOf] = {
         ),
         _named_pod_identity,
     ),
+    **dict.fromkeys(
+        (
+            "AssociateEncryptionConfig",
+            "DescribeInsight",
+            "DescribeInsightsRefresh",
+            "ListInsights",
+            "StartInsightsRefresh",
+        ),
+        _cluster_of_parts,
+    ),
     "CreateAccessEntry": _cluster_of_new_entry,
     "CreateAddon": _cluster_of_parts,
     "CreateCluster": _created_cluster,
@@ -258,6 +280,7 @@ RESOURCES: Mapping[str, ResourcesOf] = {
     "ListFargateProfiles": _cluster_of_parts,
     "ListNodegroups": _cluster_of_parts,
     "ListPodIdentityAssociations": _cluster_of_parts,
+    "RegisterCluster": _registered_cluster,
     "UpdateClusterConfig": _configured_cluster,
     "UpdateClusterVersion": _upgraded_cluster,
 }

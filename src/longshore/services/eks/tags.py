@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from longshore.model import eks
+from longshore.model.eks_connected import CONNECTED_CLUSTER, ConnectedCluster
 from longshore.model.eks_parts import (
     ADDON,
     FARGATE_PROFILE,
@@ -90,6 +91,8 @@ def _put(context: Context, found: Named, tags: eks.Tags) -> None:
         context.tx.put(POD_IDENTITY, *place, part_name(tagged.cluster, own), tagged)
     elif isinstance(tagged, FargateProfile):
         context.tx.put(FARGATE_PROFILE, *place, part_name(tagged.cluster, tagged.name), tagged)
+    elif isinstance(tagged, ConnectedCluster):
+        context.tx.put(CONNECTED_CLUSTER, *place, tagged.name, tagged)
     elif isinstance(tagged, Addon):
         context.tx.put(ADDON, *place, part_name(tagged.cluster, tagged.name), tagged)
     else:

@@ -27,13 +27,7 @@ def _is_other(usual: str, *path: str) -> Asked:
     return lambda request: member(request, *path) not in {None, usual}
 
 
-def asks_for_logs(request: Any) -> bool:
-    setups = member(request, "logging", "clusterLogging") or ()
-    return any(setup.get("enabled") and setup.get("types") for setup in setups)
-
-
 UNBUILT: Mapping[str, Asked] = {
-    "encryption of clusters' secrets with KMS keys": _has("encryptionConfig"),
     "clusters on Outposts": _has("outpostConfig"),
     "hybrid nodes": _has("remoteNetworkConfig"),
     "EKS Auto Mode's compute": _has("computeConfig", "enabled"),
@@ -43,7 +37,6 @@ UNBUILT: Mapping[str, Asked] = {
     ),
     "EKS's Gateway API": _has("kubernetesNetworkConfig", "elasticLoadBalancing", "gatewayApi"),
     "zonal shifts of clusters": _has("zonalShiftConfig", "enabled"),
-    "logs of clusters' control planes": asks_for_logs,
     "clusters with IPv6 addresses": _is_other("ipv4", "kubernetesNetworkConfig", "ipFamily"),
     "provisioned control planes": _is_other("standard", "controlPlaneScalingConfig", "tier"),
     "options of clusters' API servers": _has("kubeApiServerConfig"),

@@ -8,12 +8,21 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from longshore.model import eks
-from longshore.model.errors import not_built
+from longshore.model.eks_insights import version_before
 from longshore.services.eks.addon_records import addon_named
-from longshore.services.eks.changes import CONFIG_CHANGES, Change, config_type, version_change
+from longshore.services.eks.changes import (
+    CONFIG_CHANGES,
+    UPGRADE,
+    Change,
+    check_rollback_config,
+    config_type,
+    version_change,
+    version_type,
+)
 from longshore.services.eks.entries import write_administrator
-from longshore.services.eks.failures import in_use, invalid_request, not_found, token_reused
-from longshore.services.eks.nodegroup_records import nodegroup_named
+from longshore.services.eks.failures import in_use, invalid_request, not_found
+from longshore.services.eks.insights import check_ready
+from longshore.services.eks.nodegroup_records import check_nodegroups, nodegroup_named
 from longshore.services.eks.pages import page
 from longshore.services.eks.principals import known_principal
 from longshore.services.eks.records import (
@@ -21,15 +30,18 @@ from longshore.services.eks.records import (
     CLUSTER_ITSELF,
     cluster_named,
     digest,
+    running_version,
     status_of,
     update_in_progress,
     updates_of,
 )
-from longshore.services.eks.view import status_shown
+from longshore.services.eks.requests import check_active, made_by
+from longshore.services.eks.vpc_changes import vpc_change
 from longshore.services.interface import Context, Operation, Response
 
 if TYPE_CHECKING:
     from types_boto3_eks.type_defs import (
+        CancelUpdateRequestTypeDef,
         DescribeUpdateRequestTypeDef,
         ListUpdatesRequestTypeDef,
         UpdateClusterConfigRequestTypeDef,
@@ -47,24 +59,50 @@ END_OF_TIME = 1e10
 def update_cluster_version(
     context: Context, request: "UpdateClusterVersionRequestTypeDef"
 ) -> Response:
-    """`force` is taken: no readiness check ever stands in the way."""
-    if request.get("rollbackConfig"):
-        raise not_built("rollbacks of clusters' versions")
+    """Insights of errors stand in the way, unless it is forced."""
+    wanted = request["version"]
+    cluster = cluster_named(context, request["name"])
+    kind = version_type(cluster, status_of(context, cluster), wanted)
+    check_rollback_config(request, kind)
 
     def change(cluster: eks.Cluster) -> Change:
-        return version_change(cluster, status_of(context, cluster), request["version"])
+        status = status_of(context, cluster)
+        runs, updates = running_version(cluster, status), updates_of(context, cluster.name)
+        before = version_before(updates, runs, context.now)
+        found = version_change(cluster, status, wanted, before)
+        if kind == UPGRADE:
+            check_nodegroups(context, cluster.name, runs, wanted)
+        if not request.get("force"):
+            check_ready(context, cluster, kind, wanted)
+        return found
 
-    return _update(context, request, "VersionUpdate", change)
+    return change_cluster(context, request, kind, change)
+
+
+def cancel_update(context: Context, request: "CancelUpdateRequestTypeDef") -> Response:
+    """Only rollbacks of EKS Auto Mode clusters are cancelled on EKS, and only while their nodes go
+    back: there are none of them here ("CancelUpdate", Amazon EKS API Reference)."""
+    cluster, update_id = cluster_named(context, request["name"]).name, request["updateId"]
+    update = _named_update(context, cluster, update_id)
+    if update.status != "InProgress":
+        raise invalid_request(f"Update {update_id} is not in progress", cluster)
+    raise invalid_request(f"Updates of type {update.type} cannot be cancelled here", cluster)
 
 
 def update_cluster_config(
     context: Context, request: "UpdateClusterConfigRequestTypeDef"
 ) -> Response:
     kind = config_type(request)
-    return _update(context, request, kind, lambda cluster: CONFIG_CHANGES[kind](cluster, request))
+
+    def change(cluster: eks.Cluster) -> Change:
+        if kind == "VpcConfigUpdate":
+            return vpc_change(context, cluster, request)
+        return CONFIG_CHANGES[kind](cluster, request)
+
+    return change_cluster(context, request, kind, change)
 
 
-def _update(
+def change_cluster(
     context: Context, request: Any, kind: str, change_of: Callable[[eks.Cluster], Change]
 ) -> Response:
     cluster = cluster_named(context, request["name"])
@@ -83,13 +121,7 @@ def made_before(
     context: Context, cluster: str, subject: tuple[str, str], request: Any
 ) -> eks.Update | None:
     """The update that the same call made; InvalidParameterException where another one did."""
-    token = request.get("clientRequestToken")
-    for update in updates_of(context, cluster, subject):
-        if token and update.client_token == token:
-            if update.request == digest(request):
-                return update
-            raise token_reused(cluster)
-    return None
+    return made_by(updates_of(context, cluster, subject), request, cluster)
 
 
 def _check_free(context: Context, cluster: eks.Cluster, kind: str) -> None:
@@ -99,8 +131,7 @@ def _check_free(context: Context, cluster: eks.Cluster, kind: str) -> None:
             f"Cannot {kind} because cluster {name} currently has update {other.id} in progress",
             name,
         )
-    if status_shown(cluster, status_of(context, cluster), updating=False) != "ACTIVE":
-        raise invalid_request(f"Cluster '{name}' is not in ACTIVE status", name)
+    check_active(context, cluster)
 
 
 def begin(
@@ -144,11 +175,18 @@ def _have_administrator(context: Context, cluster: eks.Cluster) -> None:
 def describe_update(context: Context, request: "DescribeUpdateRequestTypeDef") -> Response:
     subject = _subject(context, request)
     cluster, update_id = request["name"], request["updateId"]
+    update = _named_update(context, cluster, update_id)
+    if update.subject != subject:
+        raise not_found(f"No update found for ID: {update_id}", cluster)
+    return {"update": update_shape(update)}
+
+
+def _named_update(context: Context, cluster: str, update_id: str) -> eks.Update:
     name = eks.update_name(cluster, update_id)
     record = context.tx.get(eks.UPDATE, context.account, context.region, name)
-    if record is None or record.value.subject != subject:
+    if record is None:
         raise not_found(f"No update found for ID: {update_id}", cluster)
-    return {"update": update_shape(record.value)}
+    return record.value
 
 
 def list_updates(context: Context, request: "ListUpdatesRequestTypeDef") -> Response:
@@ -195,6 +233,7 @@ def update_shape(update: eks.Update) -> dict[str, Any]:
 
 
 OPERATIONS: Mapping[str, Operation] = {
+    "CancelUpdate": cancel_update,
     "DescribeUpdate": describe_update,
     "ListUpdates": list_updates,
     "UpdateClusterConfig": update_cluster_config,

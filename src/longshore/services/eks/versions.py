@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from longshore.components.pins import KUBERNETES_RELEASES
+from longshore.model import eks
+from longshore.model.eks_platforms import PLATFORM
 from longshore.services.eks.failures import invalid_parameter
 from longshore.services.eks.pages import page
 from longshore.services.interface import Context, Operation, Response
@@ -36,10 +38,11 @@ def checked_version(version: str | None, cluster: str) -> str:
 def describe_cluster_versions(
     context: Context, request: "DescribeClusterVersionsRequestTypeDef"
 ) -> Response:
-    """Dates and platform versions are left out: those of AWS mean nothing here."""
+    """Dates are left out: those of AWS mean nothing here. A platform version is there once a
+    cluster has been made of it. Without `includeAll` there is nothing else, either."""
     found = [version for version in NEWEST_FIRST if _is_wanted(version, request)]
     given, following = page(found, request, _descending)
-    return {"clusterVersions": [_shape(version) for version in given], **following}
+    return {"clusterVersions": [_shape(context, version) for version in given], **following}
 
 
 def _is_wanted(version: str, request: "DescribeClusterVersionsRequestTypeDef") -> bool:
@@ -58,8 +61,11 @@ def _descending(version: str) -> str:
     return f"{LARGEST - minor_number(version):04}"
 
 
-def _shape(version: str) -> dict[str, Any]:
+def _shape(context: Context, version: str) -> dict[str, Any]:
+    platform = context.tx.get(PLATFORM, eks.SYSTEM_ACCOUNT, "", version)
+    known = {"defaultPlatformVersion": platform.value.name} if platform is not None else {}
     return {
+        **known,
         "clusterVersion": version,
         "clusterType": "eks",
         "defaultVersion": version == NEWEST_FIRST[0],

@@ -4,9 +4,8 @@ import base64
 from typing import Any
 
 from longshore.model import eks
+from longshore.services.eks.logging import logging_shape
 from longshore.services.eks.records import running_version
-
-LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
 
 def status_shown(cluster: eks.Cluster, status: eks.ClusterStatus | None, *, updating: bool) -> str:
@@ -34,7 +33,7 @@ def cluster_shape(
             "ipFamily": "ipv4",
             "elasticLoadBalancing": {"enabled": False},
         },
-        "logging": {"clusterLogging": [{"types": list(LOG_TYPES), "enabled": False}]},
+        "logging": logging_shape(cluster.log_types),
         "certificateAuthority": {},
         "tags": dict(cluster.tags),
         "accessConfig": {
@@ -44,8 +43,16 @@ def cluster_shape(
         "upgradePolicy": {"supportType": cluster.support_type},
         "deletionProtection": cluster.deletion_protection,
         "controlPlaneScalingConfig": {"tier": "standard"},
+        **_encryption(cluster),
         **(_become(status) if status is not None else {}),
     }
+
+
+def _encryption(cluster: eks.Cluster) -> dict[str, Any]:
+    if not cluster.encryption_key:
+        return {}
+    provider = {"keyArn": cluster.encryption_key}
+    return {"encryptionConfig": [{"resources": ["secrets"], "provider": provider}]}
 
 
 def _network(cluster: eks.Cluster, status: eks.ClusterStatus | None) -> dict[str, Any]:

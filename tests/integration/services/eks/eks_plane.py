@@ -12,10 +12,11 @@ from integration.services.iam.iam_plane import ACCOUNT, Caller, Plane
 from longshore.base.clock import SystemClock
 from longshore.base.ids import RandomIds
 from longshore.base.installation import Installation
+from longshore.base.sealing import Sealer
 from longshore.gateway.gateway import Gateway
 from longshore.model import eks
 from longshore.model.kinds import KINDS
-from longshore.services import ec2, eks_auth, iam, sts
+from longshore.services import ec2, eks_auth, iam, kms, sts
 from longshore.services import eks as eks_room
 from longshore.services.iam.first_start import ensure_administrator, ensure_sealing_key
 from longshore.services.iam.identity import IamIdentity
@@ -98,6 +99,16 @@ class Clusters:
 
         await self.plane.store.transact(write)
 
+    async def end_updates(self, name: str, status: str = "Successful") -> None:
+        """The same of all updates of the cluster and of its parts."""
+
+        def write(tx: Any) -> None:
+            for update in tx.scan(eks.UPDATE, ACCOUNT, REGION, prefix=eks.update_name(name, "")):
+                ended = msgspec.structs.replace(update.value, status=status)
+                tx.put(eks.UPDATE, ACCOUNT, REGION, update.key.name, ended)
+
+        await self.plane.store.transact(write)
+
     async def copy_cluster(self, name: str, count: int) -> None:
         """More clusters like this one."""
 
@@ -129,6 +140,7 @@ async def running(data_dir: Path, runtime: str = "containerd") -> AsyncIterator[
             iam.service(),
             sts.service(),
             ec2.service(),
+            kms.service(Sealer.load_or_create(data_dir / "sealing.key")),
         ],
         store=store,
         clock=clock,

@@ -106,7 +106,7 @@ async def test_what_is_wrong_with_an_add_on_is_shown(addons: Addons) -> None:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"addonName": "vpc-cni"}, "Addon specified is not supported"),
+        ({"addonName": "adot"}, "Addon specified is not supported"),
         ({"addonVersion": "v0.0.1"}, "Addon version specified is not supported"),
         (
             {
@@ -285,9 +285,11 @@ async def test_versions_are_told_for_each_version_of_kubernetes(addons: Addons) 
     assert version["addonVersion"] == f"v{KUBERNETES_RELEASES['1.35']}-eksbuild.1"
     fitting = {"clusterVersion": "1.35", "platformVersions": ["*"], "defaultVersion": True}
     assert version["compatibilities"] == [fitting]
-    none = {"types": ["storage"]}
-    assert (await addons.clusters.call("describe_addon_versions", **none))["addons"] == []
-    unknown = {"addonName": "vpc-cni"}
+    kept = (await addons.clusters.call("describe_addon_versions", types=["storage"]))["addons"]
+    assert [each["addonName"] for each in kept] == ["aws-ebs-csi-driver", "snapshot-controller"]
+    none = await addons.clusters.call("describe_addon_versions", types=["cost-management"])
+    assert none["addons"] == []
+    unknown = {"addonName": "adot"}
     refused = ("InvalidParameterException", "Addon specified is not supported")
     assert await addons.clusters.error("describe_addon_versions", **unknown) == refused
 

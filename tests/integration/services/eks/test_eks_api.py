@@ -347,9 +347,6 @@ NOT_BUILT = {
     "control planes whose egress the customer routes": {
         "network": {"controlPlaneEgressMode": "CUSTOMER_ROUTED"}
     },
-    "encryption of clusters' secrets with KMS keys": {
-        "encryptionConfig": [{"resources": ["secrets"], "provider": {"keyArn": "arn:k"}}]
-    },
     "clusters on Outposts": {
         "outpostConfig": {"outpostArns": ["arn:o"], "controlPlaneInstanceType": "m5.large"}
     },
@@ -360,9 +357,6 @@ NOT_BUILT = {
         "kubernetesNetworkConfig": {"elasticLoadBalancing": {"enabled": True}}
     },
     "zonal shifts of clusters": {"zonalShiftConfig": {"enabled": True}},
-    "logs of clusters' control planes": {
-        "logging": {"clusterLogging": [{"types": ["api"], "enabled": True}]}
-    },
     "clusters with IPv6 addresses": {"kubernetesNetworkConfig": {"ipFamily": "ipv6"}},
     "provisioned control planes": {"controlPlaneScalingConfig": {"tier": "tier-xl"}},
     "options of clusters' API servers": {"kubeApiServerConfig": {"eventTtl": "1h"}},

@@ -524,6 +524,34 @@ async def test_a_version_is_shown_once_the_nodes_run_it(groups: Groups):
     assert (code, "back to 1.35" in message) == (INVALID, True)
 
 
+async def test_versions_go_back_where_the_cluster_may_go_or_has_gone(groups: Groups):
+    await groups.create()
+    await groups.become()
+    await groups.clusters.call("update_cluster_version", name="web", version="1.36")
+    await groups.clusters.end_updates("web")
+    await groups.clusters.become("web", status="ACTIVE", version="1.36")
+    await groups.become(version="1.36")
+    back = await groups.upgrade(version="1.35")
+    assert dict(params(back))["Version"] == "1.35"
+    await groups.clusters.end_updates("web")
+    await groups.become(version="1.36")
+    await groups.clusters.become("web", status="ACTIVE", version="1.35")
+    assert dict(params(await groups.upgrade()))["Version"] == "1.35"
+
+
+async def test_a_cluster_waits_for_the_versions_of_its_node_groups(groups: Groups):
+    await groups.create()
+    await groups.become(version="1.34")
+    upgrade = {"name": "web", "version": "1.36"}
+    assert await groups.clusters.error("update_cluster_version", **upgrade, force=True) == (
+        INVALID,
+        "Nodegroups ng must be updated to match cluster version 1.35 before updating cluster"
+        " version to 1.36",
+    )
+    await groups.become(version="1.35")
+    await groups.clusters.call("update_cluster_version", **upgrade)
+
+
 async def test_a_template_is_updated_to_its_other_versions_alone(groups: Groups):
     template = await groups.template("mine", InstanceType="m5.large")
     data = base64.b64encode(b"MIME-Version: 1.0").decode()

@@ -7,7 +7,15 @@ import pytest
 from integration.services.eks.eks_plane import REGION, Clusters
 from integration.services.iam.iam_plane import ACCOUNT, allow, deny
 
+from longshore.base.clock import SystemClock
 from longshore.model import eks
+from longshore.model.eks_insights import (
+    INSIGHTS_REPORT,
+    ROLLBACK,
+    UPGRADE,
+    Insight,
+    InsightsReport,
+)
 from longshore.model.iam import USER
 
 CLUSTER_ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
@@ -15,6 +23,21 @@ ARN = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/web"
 NARROW = {"publicAccessCidrs": ["203.0.113.7/24"]}
 PROTECTED = {"deletionProtection": True}
 STANDARD = {"upgradePolicy": {"supportType": "STANDARD"}}
+
+
+def insight(category: str, version: str, status: str) -> Insight:
+    return Insight(
+        id=f"{category}-{version}",
+        name="Kubelet version skew",
+        category=category,
+        version=version,
+        description="",
+        status=status,
+        reason="",
+        refreshed_at=0.0,
+        transitioned_at=0.0,
+        recommendation="",
+    )
 
 
 class Updates:
@@ -56,6 +79,17 @@ class Updates:
             update = tx.get(eks.UPDATE, *place).value
             ended = msgspec.structs.replace(update, **{"status": "Successful", **fields})
             tx.put(eks.UPDATE, *place, ended)
+
+        await self.clusters.plane.store.transact(write)
+
+    async def report(self, up: str = "PASSING", back: str = "") -> None:
+        """What the insights' controller would write."""
+        found = [insight(UPGRADE, "1.36", up)]
+        found += [insight(ROLLBACK, "1.35", back)] if back else []
+        report = InsightsReport(id=self.wanted().id, insights=tuple(found))
+
+        def write(tx: Any) -> None:
+            tx.put(INSIGHTS_REPORT, ACCOUNT, REGION, "web", report)
 
         await self.clusters.plane.store.transact(write)
 
@@ -131,14 +165,97 @@ async def test_versions_go_up_one_at_a_time(updates: Updates, runs: str, wanted:
     assert (await updates.clusters.describe("web"))["status"] == "ACTIVE"
 
 
-async def test_rollbacks_say_that_they_are_not_built(updates: Updates):
-    not_built = (
-        "NotImplemented",
-        "Longshore does not implement rollbacks of clusters' versions yet.",
-    )
-    assert await updates.no_upgrade("1.36", rollbackConfig={"timeoutMinutes": 60}) == not_built
+async def upgraded(updates: Updates) -> None:
+    """From 1.35 to 1.36, and looked at since."""
+    update = await updates.upgrade("1.36")
+    await updates.end(update["id"])
     await updates.become(version="1.36")
-    assert await updates.no_upgrade("1.35") == not_built
+    await updates.report(back="PASSING")
+
+
+async def test_an_upgraded_cluster_is_rolled_back_once(updates: Updates):
+    await upgraded(updates)
+    update = await updates.upgrade("1.35", rollbackConfig={"timeoutMinutes": 120})
+    assert (update["type"], params(update)[0]) == ("VersionRollback", ("Version", "1.35"))
+    assert updates.wanted().version == "1.35"
+    await updates.end(update["id"])
+    await updates.become(version="1.35")
+    again = await updates.upgrade("1.36")
+    assert again["type"] == "VersionUpdate"
+
+
+async def test_a_cluster_goes_back_only_where_it_came_from_lately(updates: Updates):
+    await updates.become(version="1.36")
+    refused = (
+        "InvalidRequestException",
+        "Cluster web cannot be rolled back from 1.36 to 1.35: it was not upgraded from there within"
+        " the last 7 days",
+    )
+    assert await updates.no_upgrade("1.35", force=True) == refused
+    await updates.become(version="1.35")
+    await upgraded(updates)
+    (listed,) = (await updates.clusters.call("list_updates", name="web"))["updateIds"]
+    age = SystemClock().now() - 7 * 86_400
+    await updates.end(listed, created_at=age)
+    assert await updates.no_upgrade("1.35", force=True) == refused
+
+
+async def test_a_rollback_waits_until_somebody_has_looked_whether_it_is_safe(updates: Updates):
+    await upgraded(updates)
+    await updates.report()
+    code, message = await updates.no_upgrade("1.35")
+    assert (code, "is not known yet" in message) == ("InvalidStateException", True)
+    await updates.report(back="ERROR")
+    code, message = await updates.no_upgrade("1.35")
+    assert (code, message[:33]) == ("InvalidStateException", "Upgrade readiness issues detected")
+    await updates.report(back="UNKNOWN")
+    await updates.upgrade("1.35")
+
+
+async def test_errors_of_insights_stand_in_the_way_of_an_upgrade_that_is_not_forced(
+    updates: Updates,
+):
+    for status in ("WARNING", "UNKNOWN"):
+        await updates.report(up=status)
+        update = await updates.upgrade("1.36")
+        await updates.end(update["id"], status="Failed")
+    await updates.report(up="ERROR")
+    assert await updates.no_upgrade("1.36") == (
+        "InvalidStateException",
+        "Upgrade readiness issues detected. Call the EKS ListInsights API to view upgrade blocking"
+        " issues detected by EKS. Pass the force flag to override upgrade readiness errors and"
+        " proceed with upgrade.",
+    )
+    assert (await updates.clusters.describe("web"))["status"] == "ACTIVE"
+    await updates.upgrade("1.36", force=True)
+
+
+@pytest.mark.parametrize("minutes", [119, 10_081, -1])
+async def test_the_time_of_a_rollback_is_bounded(updates: Updates, minutes: int):
+    await upgraded(updates)
+    config = {"timeoutMinutes": minutes}
+    code, message = await updates.no_upgrade("1.35", rollbackConfig=config)
+    assert (code, str(minutes) in message) == ("InvalidParameterException", True)
+
+
+async def test_an_upgrade_is_no_rollback(updates: Updates):
+    assert await updates.no_upgrade("1.36", rollbackConfig={"timeoutMinutes": 120}) == (
+        "InvalidParameterException",
+        "rollbackConfig is for version rollbacks alone",
+    )
+
+
+async def test_updates_cannot_be_cancelled(updates: Updates):
+    async def refused(update_id: str) -> tuple[str, str]:
+        return await updates.clusters.error("cancel_update", name="web", updateId=update_id)
+
+    update = await updates.upgrade("1.36")
+    said = "Updates of type VersionUpdate cannot be cancelled here"
+    assert await refused(update["id"]) == ("InvalidRequestException", said)
+    await updates.end(update["id"])
+    over = f"Update {update['id']} is not in progress"
+    assert await refused(update["id"]) == ("InvalidRequestException", over)
+    assert (await refused("none"))[0] == "ResourceNotFoundException"
 
 
 async def test_public_access_is_narrowed_and_widened(updates: Updates):
@@ -299,6 +416,58 @@ async def test_nobody_becomes_administrator_who_was_not_to_be(updates: Updates):
     assert found["accessEntries"] == []
 
 
+async def test_subnets_and_security_groups_are_exchanged_within_the_zones(updates: Updates):
+    clusters = updates.clusters
+    zones = {
+        each["SubnetId"]: each["AvailabilityZone"]
+        for each in (await clusters.ec2("describe_subnets"))["Subnets"]
+    }
+    kept, *others = clusters.subnets
+    other = await clusters.subnet(clusters.vpc, "172.31.128.0/24", zones[kept])
+    group = await clusters.ec2(
+        "create_security_group", VpcId=clusters.vpc, GroupName="more", Description="more"
+    )
+    subnets, groups = [other, *others], [group["GroupId"]]
+    update = await updates.configure(
+        resourcesVpcConfig={"subnetIds": subnets, "securityGroupIds": groups}
+    )
+    assert update["type"] == "VpcConfigUpdate"
+    assert {kind: msgspec.json.decode(value) for kind, value in params(update)} == {
+        "Subnets": subnets,
+        "SecurityGroups": groups,
+    }
+    await updates.end(update["id"])
+    shown = (await clusters.describe("web"))["resourcesVpcConfig"]
+    assert (shown["subnetIds"], shown["securityGroupIds"]) == (subnets, groups)
+    code, message = await updates.refused(resourcesVpcConfig={"subnetIds": subnets[::-1]})
+    assert (code, message[:24]) == ("InvalidParameterException", "Cluster is already at th")
+    await updates.configure(resourcesVpcConfig={"securityGroupIds": []})
+    assert updates.wanted().security_groups == ()
+
+
+async def test_a_cluster_stays_in_its_vpc_and_its_zones(updates: Updates):
+    async def refused(**network: Any) -> str:
+        code, message = await updates.refused(resourcesVpcConfig=network)
+        assert code == "InvalidParameterException"
+        return message
+
+    clusters = updates.clusters
+    before = updates.wanted()
+    assert "zones" not in await refused(subnetIds=[])
+    few = list(clusters.subnets[:2])
+    assert "exact set of AZs 'us-east-1a,us-east-1b,us-east-1c'" in await refused(subnetIds=few)
+    elsewhere = await clusters.network("10.9.0.0/16")
+    said = f"Provided subnets are not in the VPC {clusters.vpc} of the cluster"
+    assert await refused(subnetIds=list(elsewhere)) == said
+    assert "InvalidSubnetID.NotFound" in await refused(subnetIds=[few[0], "subnet-0"])
+    vpc = (await clusters.ec2("describe_subnets", SubnetIds=[elsewhere[0]]))["Subnets"][0]["VpcId"]
+    group = await clusters.ec2(
+        "create_security_group", VpcId=vpc, GroupName="theirs", Description="theirs"
+    )
+    assert "same VPC" in await refused(securityGroupIds=[group["GroupId"]])
+    assert updates.wanted() == before
+
+
 async def test_an_update_is_of_one_thing(updates: Updates):
     only = ("InvalidParameterException", "Only one type of update can be allowed.")
     for request in (
@@ -315,12 +484,8 @@ async def test_an_update_is_of_one_thing(updates: Updates):
 
 
 NOT_BUILT = {
-    "updates of clusters' subnets and security groups": {"resourcesVpcConfig": {"subnetIds": []}},
     "control planes whose egress the customer routes": {
         "resourcesVpcConfig": {"controlPlaneEgressMode": "CUSTOMER_ROUTED"}
-    },
-    "logs of clusters' control planes": {
-        "logging": {"clusterLogging": [{"types": ["api"], "enabled": True}]}
     },
     "updates of EKS Auto Mode": {
         "computeConfig": {"enabled": True},
