@@ -5,7 +5,17 @@ from typing import Any
 
 import msgspec
 
-from longshore.addons import coredns, kube_proxy, metrics_server, pod_identity_agent
+from longshore.addons import (
+    coredns,
+    ebs_csi,
+    ebs_csi_schema,
+    kube_proxy,
+    metrics_server,
+    pod_identity_agent,
+    snapshot_controller,
+    vpc_cni,
+    vpc_cni_schema,
+)
 from longshore.addons.settings import Settings
 from longshore.components.pins import COMPONENTS, KUBERNETES_RELEASES
 
@@ -42,6 +52,10 @@ class Addon(msgspec.Struct, frozen=True, kw_only=True):
     objects: Callable[[Settings, Mapping[str, Any]], list[Object]]
     workload: tuple[str, str]
     service_account: str
+    further_workload: tuple[str, str] | None = None
+    """Another object that has pods of it."""
+    needs_permissions: bool = False
+    """Whether its service account calls AWS's APIs, and so needs a role that may."""
     bootstrapped: bool = False
     """Whether new clusters have it as a self-managed add-on unless they are to have none."""
 
@@ -81,6 +95,17 @@ ADDONS: Mapping[str, Addon] = {
     addon.name: addon
     for addon in (
         Addon(
+            name=ebs_csi.ADDON,
+            kind="storage",
+            versions=_of_component(ebs_csi.COMPONENT),
+            schema=ebs_csi_schema.SCHEMA,
+            objects=ebs_csi.objects,
+            workload=("Deployment", ebs_csi.CONTROLLER),
+            further_workload=("DaemonSet", ebs_csi.NODE),
+            service_account=ebs_csi.ACCOUNT,
+            needs_permissions=True,
+        ),
+        Addon(
             name="coredns",
             kind="networking",
             versions=_of_component("coredns"),
@@ -117,6 +142,25 @@ ADDONS: Mapping[str, Addon] = {
             objects=metrics_server.objects,
             workload=("Deployment", "metrics-server"),
             service_account="metrics-server",
+        ),
+        Addon(
+            name=snapshot_controller.NAME,
+            kind="storage",
+            versions=_own(snapshot_controller.VERSION),
+            schema=snapshot_controller.SCHEMA,
+            objects=snapshot_controller.objects,
+            workload=("Deployment", snapshot_controller.NAME),
+            service_account=snapshot_controller.NAME,
+        ),
+        Addon(
+            name=vpc_cni.ADDON,
+            kind="networking",
+            versions=_own(vpc_cni.VERSION),
+            schema=vpc_cni_schema.SCHEMA,
+            objects=vpc_cni.objects,
+            workload=("DaemonSet", vpc_cni.NAME),
+            service_account=vpc_cni.NAME,
+            bootstrapped=True,
         ),
     )
 }

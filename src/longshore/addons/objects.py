@@ -12,15 +12,19 @@ ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PLURALS: Mapping[str, str] = {
     "APIService": "apiservices",
+    "CSIDriver": "csidrivers",
     "ClusterRole": "clusterroles",
     "ClusterRoleBinding": "clusterrolebindings",
     "ConfigMap": "configmaps",
+    "CustomResourceDefinition": "customresourcedefinitions",
     "DaemonSet": "daemonsets",
     "Deployment": "deployments",
     "PodDisruptionBudget": "poddisruptionbudgets",
+    "Role": "roles",
     "RoleBinding": "rolebindings",
     "Service": "services",
     "ServiceAccount": "serviceaccounts",
+    "StorageClass": "storageclasses",
 }
 CORE = "v1"
 APPS = "apps/v1"
@@ -75,6 +79,27 @@ def cluster_role_binding(name: str, labels: Mapping[str, str], role: str, accoun
         "kind": "ClusterRoleBinding",
         "metadata": metadata(name, labels, namespaced=False),
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}],
+    }
+
+
+def role(name: str, labels: Mapping[str, str], rules: list[Object]) -> Object:
+    """A Role in the namespace of add-ons."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "Role",
+        "metadata": metadata(name, labels),
+        "rules": rules,
+    }
+
+
+def role_binding(name: str, labels: Mapping[str, str], role: str, account: str) -> Object:
+    """The service account has the Role in the namespace of add-ons."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata(name, labels),
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}],
     }
 

@@ -7,6 +7,7 @@ import pytest
 from integration.kubernetes.cloud_beside import ACCOUNT, REGION, Cloud
 
 from longshore.addons import ADDONS, Settings
+from longshore.addons.ebs_csi import first_class
 from longshore.addons.objects import path_of
 from longshore.controllers.eks_addons import EksAddons, EksBootstrap, steps
 from longshore.model import eks
@@ -92,26 +93,52 @@ def addons(shared_plane, tmp_path):
     yield found
     settings = Settings(image="x", endpoint="x", service_cidr=shared_plane.plane.service_cidr)
     objects = [each for one in ADDONS.values() for each in one.objects(settings, {})]
+    objects.append(first_class())
     found.delete_paths([path_of(each) for each in objects])
     found.close()
 
 
-def test_a_new_cluster_has_kube_proxy_and_coredns_which_are_its_owners_from_then_on(addons):
+def test_a_new_cluster_has_what_pods_need_which_is_its_owners_from_then_on(addons):
     addons.bootstrap()
     proxy = addons.plane.kubectl("get", "daemonset", "kube-proxy", SYSTEM)
     assert proxy["spec"]["template"]["spec"]["containers"][0]["image"] == IMAGE.format("kube-proxy")
+    assert not addons.missing("daemonset", "aws-node")
     service = addons.plane.kubectl("get", "service", "kube-dns", SYSTEM)
     assert service["spec"]["clusterIP"] == "172.20.0.10"
     assert addons.get(eks.CLUSTER_STATUS, "shop").bootstrapped
+    assert default_classes(addons) == ["gp2"]
     addons.plane.run("delete", "deployment", "coredns", SYSTEM)
+    addons.plane.run("delete", "storageclass", "gp2")
     addons.bootstrap()
+    assert default_classes(addons) == []
     assert addons.missing("deployment", "coredns")
 
 
-def test_a_cluster_that_is_to_begin_with_nothing_has_nothing(addons):
+def default_classes(addons):
+    """StorageClasses that claims have which name none."""
+    found = addons.plane.kubectl("get", "storageclasses")["items"]
+    marked = "storageclass.kubernetes.io/is-default-class"
+    return [
+        each["metadata"]["name"]
+        for each in found
+        if each["metadata"].get("annotations", {}).get(marked) == "true"
+    ]
+
+
+def test_a_cluster_that_is_to_begin_with_nothing_has_nothing_but_a_storage_class(addons):
     addons.change(eks.CLUSTER, "shop", self_managed_addons=False)
     addons.bootstrap()
     assert addons.missing("daemonset", "kube-proxy")
+    assert default_classes(addons) == ["gp2"]
+
+
+def test_snapshots_outlive_the_add_on_that_they_are_made_with(addons):
+    addons.create("snapshot-controller")
+    kind = ("crd", "volumesnapshots.snapshot.storage.k8s.io")
+    addons.plane.run("wait", "/".join(kind), "--for=condition=established", "--timeout=30s")
+    addons.delete("snapshot-controller")
+    assert addons.missing("deployment", "snapshot-controller")
+    assert not addons.missing(*kind)
 
 
 def test_what_somebody_was_quicker_to_make_is_left_to_them(addons):
@@ -252,14 +279,30 @@ EVERYTHING = {
     "replicas": 3,
     "mode": "iptables",
     "priorityClassName": "system-node-critical",
+    "defaultFsType": "ext3",
+    "extraCreateMetadata": False,
+    "extraVolumeTags": {"team": "a"},
+    "volumeAttachLimit": 5,
+    "enabled": True,
 }
+
+
+def everything(schema):
+    """A value for each member of the schema, and for theirs."""
+    known, values = schema.get("properties", {}), {}
+    for name, member in known.items():
+        value = EVERYTHING.get(name)
+        if value is None:
+            value = everything(member)
+        elif isinstance(value, dict) and "properties" in member:
+            value = {key: each for key, each in value.items() if key in member["properties"]}
+        values[name] = value
+    return values
 
 
 @pytest.mark.parametrize("name", ADDONS)
 def test_everything_that_can_be_configured_is_what_kubernetes_takes(addons, name):
-    known = ADDONS[name].schema["properties"]
-    values = {key: value for key, value in EVERYTHING.items() if key in known}
-    assert values.keys() == known.keys()
+    values = everything(ADDONS[name].schema)
     status = addons.create(name, configuration_values=json.dumps(values))
     assert (status.status, status.issues) == ("CREATING", ())
 

@@ -1,39 +1,25 @@
 """kube-proxy from its image, with the configuration of the add-on, beside a real API server."""
 
-import contextlib
 import json
-import shutil
 import subprocess
 
 import pytest
 from integration.kubernetes.cloud_beside import Cloud
+from integration.kubernetes.image_root import give_credentials, running, unpack
 
 from longshore.addons import ADDONS, Settings
 from longshore.addons.objects import path_of
-from longshore.controllers.eks_addons.images import PATH, _contents
 from longshore.testing.wait import wait_until
 
 NODE = "ip-10-123-0-2.ec2.internal"
 ADDRESS = "10.123.0.2"
-CREDENTIALS = "var/run/secrets/kubernetes.io/serviceaccount"
-KERNELS = ("dev", "proc")
-SYSTEM = "--namespace=kube-system"
 
 
 @pytest.fixture(scope="module")
 def image(shared_plane, tmp_path_factory):
     """The image's file system, with what a pod of it finds mounted."""
     root = tmp_path_factory.mktemp("kube-proxy")
-    addon = ADDONS["kube-proxy"]
-    contents = _contents(addon, addon.version_for(shared_plane.minor))
-    for name, content in contents.entries().items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        if content.is_absolute():
-            shutil.copy(content, root / name)
-        else:
-            (root / name).symlink_to(content)
-    for name in (*KERNELS, "run", CREDENTIALS):
-        (root / name).mkdir(parents=True, exist_ok=True)
+    unpack("kube-proxy", shared_plane.minor, root)
     return root
 
 
@@ -51,10 +37,7 @@ def proxy(shared_plane, tmp_path, image):
     shared_plane.run("patch", "node", NODE, "--subresource=status", status)
     (pod,) = (each["spec"]["template"]["spec"] for each in objects if each["kind"] == "DaemonSet")
     mount(pod, {each["metadata"]["name"]: each for each in objects if "data" in each}, image)
-    authority = shared_plane.keys.cluster.certificate
-    (image / CREDENTIALS / "ca.crt").write_bytes(authority)
-    token = shared_plane.run("create", "token", "kube-proxy", SYSTEM).stdout
-    (image / CREDENTIALS / "token").write_text(token)
+    give_credentials(shared_plane, image, "kube-proxy")
     command = [word.replace("$(NODE_NAME)", NODE) for word in pod["containers"][0]["command"]]
     with running(shared_plane, image, command, tmp_path / "log") as process:
         yield process
@@ -83,26 +66,6 @@ def mount(pod, config_maps, root):
                 "data"
             ].items():
                 (folder / name).write_text(text)
-
-
-@contextlib.contextmanager
-def running(plane, root, command, log):
-    """The command in the image, in the plane's network."""
-    start = ["env", "-i", PATH, "chroot", str(root), *command]
-    mounts = [f"mount --rbind /{each} {root}/{each}" for each in KERNELS]
-    inside = " && ".join([*mounts, f"exec {' '.join(start)}"])
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["unshare", "--mount", *plane.in_namespace("sh", "-c", inside)],
-            stdout=output,
-            stderr=output,
-        )
-    process.log = log
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_the_address_of_a_service_leads_to_its_endpoints(shared_plane, proxy, image):

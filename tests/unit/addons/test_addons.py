@@ -19,6 +19,12 @@ def objects(name, configuration=None, settings=SETTINGS):
     return {(each["kind"], each["metadata"]["name"]): each for each in found}
 
 
+def with_pod_labels(name, labels):
+    """A configuration by which the pods of the add-on's workload have these labels too."""
+    configuration = {"podLabels": labels}
+    return {"controller": configuration} if name == "aws-ebs-csi-driver" else configuration
+
+
 def pod_of(name, configuration=None):
     found = objects(name, configuration)[ADDONS[name].workload]
     return found["spec"]["template"]["spec"]
@@ -48,7 +54,7 @@ def test_objects_of_an_add_on_are_each_at_a_path_of_their_own(name):
 
 @pytest.mark.parametrize("name", ADDONS)
 def test_pods_are_selected_by_what_they_belong_to(name):
-    workload = objects(name, {"podLabels": {"team": "a"}})[ADDONS[name].workload]
+    workload = objects(name, with_pod_labels(name, {"team": "a"}))[ADDONS[name].workload]
     labels = workload["spec"]["template"]["metadata"]["labels"]
     assert workload["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert labels["team"] == "a"
@@ -58,7 +64,7 @@ def test_pods_are_selected_by_what_they_belong_to(name):
 def test_what_pods_are_selected_by_cannot_be_configured_away(name):
     plain = objects(name)[ADDONS[name].workload]["spec"]["selector"]["matchLabels"]
     labels = dict.fromkeys(plain, "other")
-    workload = objects(name, {"podLabels": labels})[ADDONS[name].workload]
+    workload = objects(name, with_pod_labels(name, labels))[ADDONS[name].workload]
     assert plain.items() <= workload["spec"]["template"]["metadata"]["labels"].items()
 
 

@@ -1,11 +1,12 @@
-"""The loop of what a new cluster begins with: CoreDNS and kube-proxy, which nobody manages then."""
+"""The loop of what a new cluster begins with: CoreDNS, kube-proxy and VPC CNI, which nobody manages
+then."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from longshore.addons import ADDONS
+from longshore.addons import ADDONS, ebs_csi
 from longshore.addons import Addon as Definition
-from longshore.addons.objects import path_of
+from longshore.addons.objects import Object, path_of
 from longshore.base.logs import logger
 from longshore.components import InstallFailed
 from longshore.controllers.cluster_clients import ClusterClients
@@ -53,13 +54,14 @@ class EksBootstrap:
         if running is None:
             return None
         cluster, status = running
-        if status.bootstrapped or not cluster.self_managed_addons:
+        if status.bootstrapped:
             return None
         client = await self._clients.client(key)
         if client is None:
             return SOON_SECONDS
         try:
-            for definition in self._wanted(key):
+            await self._apply(key, client, [ebs_csi.first_class()])
+            for definition in self._wanted(key) if cluster.self_managed_addons else ():
                 await self._have(key, definition, client, cluster, status)
         except (InstallFailed, LookupError) as failure:
             log.warning("an add-on's image was not made", cluster=key.name, reason=str(failure))
@@ -92,7 +94,11 @@ class EksBootstrap:
         if version is None:
             return
         reference = await self._images.have(key.region, definition, version)
-        for each in definition.objects(settings_of(cluster, status, reference), {}):
+        objects = definition.objects(settings_of(cluster, status, reference), {})
+        await self._apply(key, client, objects)
+
+    async def _apply(self, key: Key, client: Client, objects: Sequence[Object]) -> None:
+        for each in objects:
             try:
                 await client.apply(path_of(each), each, MANAGER)
             except Refused as refused:

@@ -70,8 +70,16 @@ class EksAddons:
             return await self._apply(key, addon, status, client, cluster, runs)
         if status.status in steps.FAILED:
             return None
-        wrong = await installing.look(client, ADDONS[addon.name].workload)
+        wrong = await self._look(client, ADDONS[addon.name])
         return await self._put(key, addon, steps.looked(status, wrong, self._clock.now()))
+
+    async def _look(self, client: Client, definition: Definition) -> Issue | None:
+        """What is wrong with its pods."""
+        for workload in (definition.workload, definition.further_workload):
+            wrong = await installing.look(client, workload) if workload else None
+            if wrong is not None:
+                return wrong
+        return None
 
     async def _apply(
         self,

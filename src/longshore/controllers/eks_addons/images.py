@@ -2,10 +2,19 @@
 
 import asyncio
 
-from longshore.addons import Addon, AddonVersion, pod_identity_agent
+from longshore.addons import (
+    Addon,
+    AddonVersion,
+    ebs_csi,
+    pod_identity_agent,
+    snapshot_controller,
+    vpc_cni,
+)
 from longshore.base.installation import Installation
 from longshore.components import ComponentMissing, component, install, locate
+from longshore.components.file_systems import file_system_tools
 from longshore.components.iptables import iptables
+from longshore.components.libraries import with_libraries
 from longshore.controllers.own_images import OwnImages
 from longshore.images.contents import Contents
 from longshore.model.eks import IMAGES_ACCOUNT
@@ -50,6 +59,24 @@ def _contents(addon: Addon, version: AddonVersion) -> Contents:
     if addon.name == pod_identity_agent.NAME:
         program = _program(NODE, "node")
         return Contents(files={NODE: program}, config={"Entrypoint": pod_identity_agent.COMMAND})
+    if addon.name == vpc_cni.ADDON:
+        program = _program(vpc_cni.PROGRAM, vpc_cni.COMPONENT)
+        files = with_libraries(locate("nft").resolve())
+        return Contents(
+            files={**files, vpc_cni.PROGRAM: program},
+            config={"Entrypoint": [f"/{vpc_cni.PROGRAM}"], "Env": [PATH]},
+        )
+    if addon.name == ebs_csi.ADDON:
+        program = _program(ebs_csi.PROGRAM, ebs_csi.COMPONENT)
+        tools = file_system_tools()
+        return Contents(
+            files={**tools.files, ebs_csi.PROGRAM: program},
+            links=tools.links,
+            config={"Entrypoint": [f"/{ebs_csi.PROGRAM}"], "Env": [PATH]},
+        )
+    if addon.name == snapshot_controller.NAME:
+        program = _program(ebs_csi.PROGRAM, ebs_csi.COMPONENT)
+        return Contents(files={ebs_csi.PROGRAM: program})
     program = _program(addon.name, addon.name)
     return Contents(files={addon.name: program}, config={"Entrypoint": [f"/{addon.name}"]})
 
