@@ -1,12 +1,14 @@
 """EKS's nodes and pods: from asking to Ready, and what an empty node takes.
 
-    .venv/bin/python benchmarks/eks_nodes.py [--pods N] [--burst N]
+    .venv/bin/python benchmarks/eks_nodes.py [--pods N] [--burst N] [--fargate N]
 
 One cluster. The time of a node is that from a larger node group until the new node is Ready; the
 first of an installation also has its machine image made. Then pods of a cached image one by one,
-from `create` until Ready, beside `docker run`'s equivalent on the same machine, `ctr run` of the
-same image in Longshore's own containerd; and many at once. A Fargate pod has a machine and a kernel
-of its own. Needs root, and the components (`longshore components install kubernetes`).
+from the call that makes one until a watch tells that it is Ready, beside `docker run`'s equivalent
+on the same machine, `ctr run` of the same image in Longshore's own containerd; and many at once. A
+Fargate pod has a machine and a kernel of its own. The client is the Kubernetes project's own for
+Python, with one token and kept connections, so that pods are measured and not a client's start.
+Needs root, and the components (`longshore components install kubernetes`).
 """
 
 import argparse
@@ -17,10 +19,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from kubernetes import client as kubernetes
+from kubernetes import config as kubeconfig
+from kubernetes import watch
 
 from longshore.components import locate
 from longshore.components.pins import KUBERNETES_RELEASES
@@ -31,6 +38,7 @@ from longshore.testing.wait import wait_until
 MINOR = max(KUBERNETES_RELEASES)
 NAME, GROUP, PROFILE = "bench", "workers", "serverless"
 WAIT_SECONDS = 300.0
+IDLE_SECONDS = 30.0
 NODE_POLICIES = (
     "AmazonEKSWorkerNodePolicy",
     "AmazonEKS_CNI_Policy",
@@ -40,7 +48,7 @@ COMMAND = ["sh", "-c", "trap 'exit 0' TERM; sleep 9999 & wait"]
 
 
 class Bench:
-    """A running Longshore with one cluster, and kubectl for it."""
+    """A running Longshore with one cluster, and a client of it."""
 
     def __init__(self, running: RunningLongshore, directory: Path) -> None:
         self.running = running
@@ -49,10 +57,9 @@ class Bench:
         self.config = directory / "kubeconfig"
         self.directory = directory
         self.subnets = [each["SubnetId"] for each in self.ec2.describe_subnets()["Subnets"]][:2]
-        self.environment = {
-            **running.environment(),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
+        # What the kubeconfig's `aws eks get-token` runs with.
+        programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        os.environ.update({**running.environment(), "PATH": programs})
 
     def role(self, name: str, service: str, policies: Iterable[str] = ()) -> str:
         """The ARN of a new role that this service may have."""
@@ -71,59 +78,109 @@ class Bench:
             )
         return arn
 
-    def kubectl(self, *arguments: str, text: str = "") -> str:
-        """What `kubectl ARGUMENTS` prints."""
-        command = [str(locate(f"kube-{MINOR}")), "kubectl", f"--kubeconfig={self.config}"]
-        return subprocess.run(
-            [*command, *arguments],
-            check=True,
-            capture_output=True,
-            text=True,
-            input=text,
-            env=self.environment,
-            timeout=WAIT_SECONDS,
-        ).stdout
+    def connect(self) -> None:
+        """Speak to the cluster from now on."""
+        self.core = kubernetes.CoreV1Api(self._client())
+        self.pods = Pods(kubernetes.CoreV1Api(self._client()))
 
-    def read(self, *arguments: str) -> list[Any]:
-        items: list[Any] = json.loads(self.kubectl("get", *arguments, "--output=json"))["items"]
+    def _client(self) -> Any:
+        return kubeconfig.new_client_from_config(str(self.config))
+
+    def nodes(self) -> list[Any]:
+        items: list[Any] = self.core.list_node().items
         return items
+
+
+class Pods:
+    """What a watch tells of the cluster's pods, as it comes: who is Ready since when, by uid."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+        self._told = threading.Condition()
+        self._ready: dict[str, float] = {}
+        self._gone: set[str] = set()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self) -> None:
+        while True:
+            listed = self._core.list_pod_for_all_namespaces()
+            since = {"resource_version": listed.metadata.resource_version}
+            for event in watch.Watch().stream(self._core.list_pod_for_all_namespaces, **since):
+                self._note(event["type"], event["object"], time.monotonic())
+
+    def _note(self, kind: str, seen: Any, now: float) -> None:
+        with self._told:
+            if kind == "DELETED":
+                self._gone.add(seen.metadata.uid)
+            elif is_ready(seen):
+                self._ready.setdefault(seen.metadata.uid, now)
+            self._told.notify_all()
+
+    def ready(self, uids: Iterable[str]) -> list[float]:
+        """When each of these became Ready, once all have."""
+        wanted = list(uids)
+        with self._told:
+            if not self._told.wait_for(lambda: self._ready.keys() >= set(wanted), WAIT_SECONDS):
+                raise TimeoutError(f"of {len(wanted)} pods some are not Ready")
+            return [self._ready[uid] for uid in wanted]
+
+    def gone(self, uids: Iterable[str]) -> None:
+        """Return when none of these is there."""
+        wanted = set(uids)
+        with self._told:
+            if not self._told.wait_for(lambda: wanted <= self._gone, WAIT_SECONDS):
+                raise TimeoutError(f"of {len(wanted)} pods some are still there")
 
 
 def main() -> None:
     """Run everything and print the figures."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pods", type=int, default=40)
+    parser.add_argument("--pods", type=int, default=100)
     parser.add_argument("--burst", type=int, default=20)
+    parser.add_argument("--fargate", type=int, default=10)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="longshore-bench-") as directory:
         running = RunningLongshore(Path(directory) / "data")
         try:
-            report(Bench(running, Path(directory)), options.pods, options.burst)
+            bench = Bench(running, Path(directory))
+            report(bench, options.pods, options.burst, options.fargate)
         finally:
             running.end()
 
 
-def report(bench: Bench, pods: int, burst: int) -> None:
+def report(bench: Bench, pods: int, burst: int, apart: int) -> None:
     """Make the cluster, time nodes and pods, and say what came of it."""
     make_cluster(bench)
     image = push(bench)
     print(f"first node Ready, its image made first          {first_node(bench):6.1f} s")
     print(f"another node Ready                              {timed(bench, another_node):6.1f} s")
-    one_pod(bench, image, "warm")
+    time_pods(bench, image, pods, burst)
+    idle = node_processors(bench)
+    print(f"empty node                                      {node_memory(bench):6.0f} MiB (PSS)")
+    print(f"empty node, of a processor                      {idle:6.1f} %")
+    fargate(bench)
+    times = [one_pod(bench, image, f"apart-{n}", "serverless") for n in range(apart)]
+    tell_times("pod on Fargate Ready, with its machine", times)
+
+
+def time_pods(bench: Bench, image: str, pods: int, burst: int) -> None:
+    """Pods one by one and at once, beside the reference."""
+    for number in range(2 * len(bench.nodes())):
+        # Each node has the image then.
+        one_pod(bench, image, f"warm-{number}")
     times = [one_pod(bench, image, f"pod-{number}") for number in range(pods)]
     bare = [by_ctr(bench, image, number) for number in range(5)]
     usual, reference = statistics.median(times), statistics.median(bare)
-    print(f"pod Ready, one by one, p50                      {usual:6.2f} s")
-    print(f"pod Ready, one by one, p99 of {pods:<4}              {percentile(times, 99):6.2f} s")
+    tell_times("pod Ready, one by one", times)
     print(f"ctr run of the same image (median)              {reference:6.2f} s")
     print(f"times the reference                             {usual / reference:6.1f}")
-    print(
-        f"pods a second, {burst} at once                      {at_once(bench, image, burst):6.1f}"
-    )
-    print(f"empty node                                      {node_memory(bench):6.0f} MiB (PSS)")
-    fargate(bench)
-    apart = [one_pod(bench, image, f"apart-{n}", "serverless") for n in range(3)]
-    print(f"pod on Fargate Ready, with its machine (median) {statistics.median(apart):6.1f} s")
+    rate = at_once(bench, image, burst)
+    print(f"pods a second, {burst:<3} at once                     {rate:6.1f}")
+
+
+def tell_times(what: str, times: list[float]) -> None:
+    print(f"{what + ', p50':<47} {statistics.median(times):6.2f} s")
+    print(f"{f'{what}, p99 of {len(times)}':<47} {percentile(times, 99):6.2f} s")
 
 
 def make_cluster(bench: Bench) -> None:
@@ -141,6 +198,7 @@ def make_cluster(bench: Bench) -> None:
     )
     where = ["--name", NAME, "--kubeconfig", str(bench.config)]
     bench.running.aws("eks", "update-kubeconfig", *where)
+    bench.connect()
 
 
 def push(bench: Bench) -> str:
@@ -190,14 +248,14 @@ def another_node(bench: Bench) -> None:
 
 def await_nodes(bench: Bench, count: int) -> None:
     def ready() -> bool:
-        return sum(is_ready(node) for node in bench.read("nodes")) == count
+        return sum(is_ready(node) for node in bench.nodes()) == count
 
     wait_until(ready, WAIT_SECONDS, f"{count} nodes are Ready")
 
 
 def is_ready(thing: Any) -> bool:
-    conditions = thing["status"].get("conditions", ())
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    conditions = thing.status.conditions or ()
+    return any(each.type == "Ready" and each.status == "True" for each in conditions)
 
 
 def pod(name: str, image: str, namespace: str = "default") -> dict[str, Any]:
@@ -205,7 +263,7 @@ def pod(name: str, image: str, namespace: str = "default") -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"bench": "pod"}},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
     }
 
@@ -213,24 +271,29 @@ def pod(name: str, image: str, namespace: str = "default") -> dict[str, Any]:
 def one_pod(bench: Bench, image: str, name: str, namespace: str = "default") -> float:
     """Seconds from the pod's creation until it is Ready; it is deleted again."""
     began = time.monotonic()
-    bench.kubectl("create", "--filename=-", text=json.dumps(pod(name, image, namespace)))
-    where = [f"--namespace={namespace}", f"pod/{name}"]
-    bench.kubectl("wait", *where, "--for=condition=Ready", f"--timeout={WAIT_SECONDS:.0f}s")
-    took = time.monotonic() - began
-    bench.kubectl("delete", *where)
+    uid = make_pod(bench, image, name, namespace)
+    took = bench.pods.ready([uid])[0] - began
+    bench.core.delete_namespaced_pod(name, namespace)
+    bench.pods.gone([uid])
     return took
+
+
+def make_pod(bench: Bench, image: str, name: str, namespace: str) -> str:
+    """The uid of a new pod."""
+    made = bench.core.create_namespaced_pod(namespace, pod(name, image, namespace))
+    uid: str = made.metadata.uid
+    return uid
 
 
 def at_once(bench: Bench, image: str, count: int) -> float:
     """Pods that become Ready in a second, of so many."""
-    pods = [pod(f"burst-{number}", image) for number in range(count)]
+    names = [f"burst-{number}" for number in range(count)]
     began = time.monotonic()
-    everything = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
-    bench.kubectl("create", "--filename=-", text=everything)
-    chosen = ["pod", "--selector=bench=pod"]
-    bench.kubectl("wait", *chosen, "--for=condition=Ready", f"--timeout={WAIT_SECONDS:.0f}s")
-    took = time.monotonic() - began
-    bench.kubectl("delete", *chosen)
+    uids = [make_pod(bench, image, name, "default") for name in names]
+    took = max(bench.pods.ready(uids)) - began
+    for name in names:
+        bench.core.delete_namespaced_pod(name, "default")
+    bench.pods.gone(uids)
     return count / took
 
 
@@ -255,11 +318,32 @@ def percentile(values: list[float], part: int) -> float:
 
 def node_memory(bench: Bench) -> float:
     """MiB of what runs on the node that was added last, pods of DaemonSets among it (PSS)."""
-    newest = max(bench.read("nodes"), key=lambda node: node["metadata"]["creationTimestamp"])
-    instance = newest["spec"]["providerID"].rpartition("/")[2]
+    return sum(map(_pss, node_processes(bench))) / 2**20
+
+
+def node_processors(bench: Bench) -> float:
+    """Percent of one processor that the same takes while nothing happens."""
+    before = sum(map(_ticks, node_processes(bench)))
+    time.sleep(IDLE_SECONDS)
+    after = sum(map(_ticks, node_processes(bench)))
+    return 100 * (after - before) / os.sysconf("SC_CLK_TCK") / IDLE_SECONDS
+
+
+def node_processes(bench: Bench) -> list[Path]:
+    """The folders in /proc of the newest node's processes."""
+    newest = max(bench.nodes(), key=lambda node: str(node.metadata.creation_timestamp))
+    instance = newest.spec.provider_id.rpartition("/")[2]
     mark = f"/instances/{instance}/"
-    sizes = [_pss(entry) for entry in Path("/proc").iterdir() if _is_of(entry, mark)]
-    return sum(sizes) / 2**20
+    return [entry for entry in Path("/proc").iterdir() if _is_of(entry, mark)]
+
+
+def _ticks(entry: Path) -> int:
+    """Ticks of the clock that the process has had, and children of it that have ended."""
+    try:
+        fields = (entry / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, fields[11:15]))
 
 
 def _is_of(entry: Path, mark: str) -> bool:
@@ -285,7 +369,7 @@ def fargate(bench: Bench) -> None:
     table = bench.ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     bench.ec2.associate_route_table(RouteTableId=table, SubnetId=made)
     policy = "AmazonEKSFargatePodExecutionRolePolicy"
-    bench.kubectl("create", "namespace", "serverless")
+    bench.core.create_namespace({"metadata": {"name": "serverless"}})
     named = {"clusterName": NAME, "fargateProfileName": PROFILE}
     bench.eks.create_fargate_profile(
         **named,

@@ -4,9 +4,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"longshore/components/node/longshore-node/bootstrap"
 	"longshore/components/node/longshore-node/cni"
@@ -20,6 +22,7 @@ const usage = `usage: longshore-node COMMAND
   token --cluster NAME [--region NAME]  print an ExecCredential for the cluster
   image-credentials                     answer a kubelet's CredentialProviderRequest
   pod-identity-agent initialize|server  be the EKS Pod Identity Agent of this node
+  more-addresses FOLDER N               have more addresses for pods, as the CNI plugin asks
   cni                                   give a pod an address (a CNI plugin)
 `
 
@@ -49,6 +52,15 @@ func run(command string, arguments []string) error {
 		return credentials.Images(os.Stdin, os.Stdout)
 	case "pod-identity-agent":
 		return podidentity.Run(arguments)
+	case "more-addresses":
+		if len(arguments) != 2 {
+			return errors.New("which folder has the addresses' holders, and how many may they be?")
+		}
+		most, err := strconv.Atoi(arguments[1])
+		if err != nil {
+			return err
+		}
+		return cni.MoreAddresses(arguments[0], most)
 	case "cni":
 		cni.Main()
 		return nil

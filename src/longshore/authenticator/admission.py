@@ -10,14 +10,15 @@ from typing import Any
 
 import msgspec
 
-from longshore.authenticator import fargate_pods, pod_credentials
+from longshore.authenticator import fargate_pods, pod_credentials, pod_groups
 from longshore.authenticator.pods import Asked, Pod
 
 REVIEW = "AdmissionReview"
 VERSION = "admission.k8s.io/v1"
 Mutator = Callable[[Pod, Asked], Pod]
 """Gives the pod itself, or a changed copy."""
-MUTATORS: tuple[Mutator, ...] = (pod_credentials.mutate, fargate_pods.mutate)
+MUTATORS: tuple[Mutator, ...] = (pod_credentials.mutate, fargate_pods.mutate, pod_groups.mutate)
+"""In this order: Fargate's pods have no interface of their own."""
 CHANGED_PARTS = ("metadata", "spec")
 
 

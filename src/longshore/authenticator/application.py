@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import math
+from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp
 
 from longshore.authenticator import access, admission, config_map, nodes, tokens, users
 from longshore.authenticator.config_map import ConfigMap
+from longshore.authenticator.decisions import Decisions, denied, granted
 from longshore.authenticator.pods import Asked, ClusterObjects, NoObjects
 from longshore.authenticator.reviews import (
     ReviewedAccess,
@@ -30,12 +32,14 @@ from longshore.base.clock import Clock
 from longshore.base.installation import Installation
 from longshore.base.logs import logger
 from longshore.kubernetes.admission import proves
+from longshore.kubernetes.pod_groups import policies_path
 from longshore.model import eks
 from longshore.model.errors import AwsError
 from longshore.model.link_local import API_ADDRESS
 from longshore.model.principal import Principal
 from longshore.services.interface import Identity
 from longshore.store.interface import Record, Store
+from longshore.telemetry.interface import LogStore
 
 T = TypeVar("T", TokenReview, SubjectAccessReview, admission.Review)
 PREFIX = "/_longshore/eks"
@@ -58,10 +62,12 @@ def authenticator(
     clock: Clock,
     installation: Installation,
     objects: ClusterObjects | None = None,
+    log_store: LogStore | None = None,
 ) -> ASGIApp:
     """The webhooks of every cluster, each under its own path, as an ASGI application; `objects`
-    are those of the clusters, none unless given."""
-    webhooks = Webhooks(store, identity, clock, installation, objects or NoObjects())
+    are those of the clusters, none unless given, `log_store` is where decisions are logged."""
+    decisions = Decisions(log_store, clock) if log_store is not None else None
+    webhooks = Webhooks(store, identity, clock, installation, objects or NoObjects(), decisions)
     path = PREFIX + "/{account}/{region}/{name}"
     return Starlette(
         routes=[
@@ -82,11 +88,13 @@ class Webhooks:
         clock: Clock,
         installation: Installation,
         objects: ClusterObjects,
+        decisions: Decisions | None,
     ) -> None:
         self._store = store
         self._identity = identity
         self._clock = clock
         self._objects = objects
+        self._decisions = decisions
         self._open = installation.auth == "open"
         self._api = f"http://{API_ADDRESS}:{installation.port}"
         self._config_maps: dict[str, tuple[float, ConfigMap]] = {}
@@ -104,6 +112,7 @@ class Webhooks:
                 principal_arn=refused.arn,
                 reason=refused.reason,
             )
+            await self._keep(cluster, denied(cluster.value.name, _client(request), refused))
             status = TokenReviewStatus(authenticated=False, error=NOT_ACCEPTED)
         else:
             _log.info(
@@ -114,8 +123,14 @@ class Webhooks:
                 uid=user.uid,
                 groups=user.groups,
             )
+            await self._keep(cluster, granted(cluster.value.name, _client(request), user))
             status = TokenReviewStatus(authenticated=True, user=user)
         return _json(ReviewedToken(status=status))
+
+    async def _keep(self, cluster: Record[eks.Cluster], decision: Mapping[str, str]) -> None:
+        """Log it for the cluster's owner."""
+        if self._decisions is not None:
+            await self._decisions.write(self._store.reader, cluster, decision)
 
     async def authorize(self, request: Request) -> Response:
         """Whether an access policy allows what somebody asks for."""
@@ -136,9 +151,14 @@ class Webhooks:
 
     async def _asked(self, cluster: Record[eks.Cluster], request: admission.Request) -> Asked:
         name = admission.service_account_of(request.object)
-        path = SERVICE_ACCOUNTS.format(quote(request.namespace, ""), quote(name, ""))
-        found = await self._find(cluster, path) if name and request.namespace else None
-        metadata = (found or {}).get("metadata") or {}
+        namespace = quote(request.namespace, "")
+        account, policies = await asyncio.gather(
+            self._find(cluster, SERVICE_ACCOUNTS.format(namespace, quote(name, "")))
+            if name and namespace
+            else _nothing(),
+            self._find(cluster, policies_path(namespace)) if namespace else _nothing(),
+        )
+        metadata = (account or {}).get("metadata") or {}
         return Asked(
             reader=self._store.reader,
             account=cluster.key.account,
@@ -146,6 +166,8 @@ class Webhooks:
             cluster=cluster.value,
             namespace=request.namespace,
             annotations=metadata.get("annotations") or {},
+            account_labels=metadata.get("labels") or {},
+            policies=(policies or {}).get("items") or (),
             api=self._api,
         )
 
@@ -230,6 +252,14 @@ class Webhooks:
             raise tokens.refused(error) from None
         tokens.check(presigned, cluster, credential.secret_access_key, now)
         return credential.principal
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _client(request: Request) -> str:
+    return f"{request.client.host}:{request.client.port}" if request.client is not None else ""
 
 
 def _shown(request: Request) -> str:

@@ -1,6 +1,6 @@
 """What is known about a pod that is to be made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -22,6 +22,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Of the pod's service account."""
+    account_labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Of the same."""
+    policies: Sequence[Mapping[str, Any]] = ()
+    """The SecurityGroupPolicies of the namespace."""
     api: str
     """URL of AWS's APIs as pods reach them."""
 

@@ -8,6 +8,7 @@ Lifecycle
     namespace = await fabric.attach(interface)      # netns with the ENI's addresses inside
     ... containers run in `namespace` ...
     await fabric.attach_further(other, interface, 1)    # another VPC's ENI beside it, as eth1
+    ... branch ENIs come and go with `apply`, in the namespaces of their trunks, as vlan.eth.N ...
     await fabric.detach(interface_id)               # safe to repeat, safe without attach
     await fabric.close()                            # the agent ends, tasks run on
     await fabric.destroy()                          # `longshore down`: nothing is left behind
@@ -39,6 +40,7 @@ class Fabric(Protocol):
 
         One nftables transaction; established flows that the new rules no longer allow are cut.
         Interfaces in `network` that are not attached yet get their rules before they get packets.
+        Branch ENIs whose trunk is attached are there when this returns, and others are gone.
         """
 
     async def attach(self, interface: Interface) -> Path:

@@ -17,6 +17,7 @@ from longshore.base.installation import Installation
 from longshore.base.logs import logger
 from longshore.fabric import docker, memory, namespaces, nftables
 from longshore.fabric.admission import Admission
+from longshore.fabric.branches import branches_of, have_branches
 from longshore.fabric.conntrack import cut_flows
 from longshore.fabric.further import Further, attach_further, follow_ranges
 from longshore.fabric.host_rules import api_ports, host_ruleset
@@ -66,6 +67,8 @@ class KernelFabric:
         """What each router routes: most changes of a network are of ENIs and rules alone."""
         self._secondary: dict[str, dict[str, tuple[SecondaryAddress, ...]]] = {}
         """What secondary addresses lead to each VPC's ENIs."""
+        self._branching: set[str] = set()
+        """VPCs whose routers may have ports of branch ENIs."""
         self._vpcs_changed = asyncio.Event()
 
     async def prepare(self) -> None:
@@ -160,13 +163,26 @@ class KernelFabric:
                 self._remove_vpc(vpc_id)
         self._network = network
         memory.keep(self._installation, network)
+        failures += self._apply_branches(network)
         if failures:
             raise FabricError("; ".join(failures))
+
+    def _apply_branches(self, network: Network) -> list[str]:
+        """Have the branch ENIs where their trunks are, and no others; what failed."""
+        failures = []
+        for vpc in network.vpcs:
+            branches = branches_of(network, vpc.id)
+            if vpc.id in self._gateways and (branches or vpc.id in self._branching):
+                failures += have_branches(self._links, self._installation, vpc.id, branches)
+                # Looked through once more after the last one: a kill may leave what nobody knows.
+                (self._branching.add if branches else self._branching.discard)(vpc.id)
+        return failures
 
     def _apply_vpc(self, network: Network, vpc: Vpc) -> None:
         if vpc.id not in self._gateways:
             ensure_router(self._links, self._installation, vpc.id)
             self._gateways[vpc.id] = ensure_uplink(self._links, self._installation, vpc.id)
+            self._branching.add(vpc.id)
         gateway = self._gateways[vpc.id]
         rules = router_ruleset(network, vpc, api_ports(self._installation), gateway)
         self._apply_rules(network, vpc, rules)
@@ -217,12 +233,19 @@ class KernelFabric:
         self._gateways.pop(vpc_id, None)
         self._routed.pop(vpc_id, None)
         self._secondary.pop(vpc_id, None)
+        self._branching.discard(vpc_id)
         remove_uplink(self._links, self._installation, vpc_id)
         remove_router(self._links, self._installation, vpc_id)
 
     def _attach(self, interface: Interface) -> Path:
         self._check_router(interface.vpc_id)
-        return attach_port(self._links, self._installation, interface)
+        path = attach_port(self._links, self._installation, interface)
+        branches = branches_of(self._network, interface.vpc_id)
+        if any(each.branch is not None and each.branch.trunk == interface.id for each in branches):
+            failures = have_branches(self._links, self._installation, interface.vpc_id, branches)
+            if failures:
+                raise FabricError("; ".join(failures))
+        return path
 
     def _attach_further(self, interface: Interface, first: Interface, number: int) -> None:
         self._check_router(interface.vpc_id)

@@ -18,6 +18,9 @@ ENI_DEVICE = "eth0"
 FURTHER_DEVICE = "eth{}"
 """Further ENIs there, counted from 1."""
 
+BRANCH_DEVICE = "vlan.eth.{}"
+"""Branch ENIs there, by their number, as the VPC CNI plugin calls them."""
+
 ROUTE_PROTOCOL = 76
 """Marks routes as the fabric's (rtm_protocol; not in use by others)."""
 

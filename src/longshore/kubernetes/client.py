@@ -149,9 +149,21 @@ class Client:
         content = b""
         if body is not None:
             headers["content-type"], content = kind, msgspec.json.encode(body)
+        return _answer(await self._exchange(method, target, headers, content))
+
+    async def text(self, path: str) -> str:
+        """What is no JSON, as `/metrics`."""
+        headers = {"host": self._url.netloc, "accept": "text/plain"}
+        response = await self._exchange("GET", path, headers, b"")
+        if response.status >= 300:
+            _answer(response)
+        return response.body.decode("utf-8", "replace")
+
+    async def _exchange(
+        self, method: str, target: str, headers: dict[str, str], content: bytes
+    ) -> HttpResponse:
         async with asyncio.timeout(self._seconds):
-            response = await self._connections.exchange(method, target, headers, content)
-        return _answer(response)
+            return await self._connections.exchange(method, target, headers, content)
 
     async def _open(self) -> Connection:
         host = self._url.hostname or ""

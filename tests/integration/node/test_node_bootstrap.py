@@ -155,9 +155,9 @@ def test_pods_speak_to_the_vpc_as_themselves_and_to_others_as_their_node(instanc
 
 def test_first_pods_addresses_are_there_before_the_pods(instance):
     bootstrap(instance, node_config())
-    assert len(instance.addresses) == 5
+    assert len(instance.addresses) == 9
     bootstrap(instance, node_config())
-    assert len(instance.addresses) == 5
+    assert len(instance.addresses) == 9
 
 
 def test_node_that_may_not_have_addresses_yet_is_configured_all_the_same(instance):

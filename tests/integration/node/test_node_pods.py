@@ -46,12 +46,35 @@ def test_pods_device_is_as_the_nodes(instance, pod):
     assert told["routes"] == [{"dst": "0.0.0.0/0", "gw": "169.254.1.1"}]
 
 
-def test_addresses_are_asked_for_a_few_at_a_time_and_only_when_none_is_free(instance, pod):
-    for _ in range(5):
+def test_addresses_are_asked_for_a_few_at_a_time_and_before_the_last_is_taken(instance, pod):
+    for _ in range(4):
         pod().add()
-    counts = [each["SecondaryPrivateIpAddressCount"] for each in assigned(instance)]
-    assert counts == ["4", "4"]
+    assert [each["SecondaryPrivateIpAddressCount"] for each in assigned(instance)] == ["8"]
     assert assigned(instance)[0]["NetworkInterfaceId"] == "eni-0123456789abcdef0"
+    pod().add()
+    wait_until(lambda: len(assigned(instance)) == 2, 5, "more addresses are asked for")
+    later = [pod().add() for _ in range(8)]
+    assert len(set(later)) == 8
+
+
+def test_no_more_addresses_are_taken_than_pods_fit(instance, pod):
+    given = instance.give(1)
+    one = pod()
+    assert one.ask("ADD", most=1).code == 0
+    assert pod().ask("ADD", most=1).code != 0
+    assert one.ask("DEL").code == 0
+    assert json.loads(pod().ask("ADD", most=1).out)["ips"][0]["address"] == f"{given[0]}/32"
+    assert assigned(instance) == []
+
+
+def test_interface_that_has_no_more_addresses_is_not_asked_for_some_by_each_pod(instance, pod):
+    instance.give(2)
+    instance.refusal = ("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed")
+    for _ in range(6):
+        one = pod()
+        one.add()
+        assert one.ask("DEL").code == 0
+    assert len(assigned(instance)) == 2
 
 
 def test_addresses_that_the_interface_has_already_are_used_first(instance, pod):
@@ -83,7 +106,7 @@ def test_pods_of_one_moment_have_addresses_of_their_own(instance, pod):
     with ThreadPoolExecutor() as pool:
         addresses = list(pool.map(lambda each: each.add(), pods))
     assert len(set(addresses)) == 8
-    assert len(assigned(instance)) == 2
+    wait_until(lambda: len(assigned(instance)) == 2, 5, "more addresses are asked for")
 
 
 def test_removed_pod_leaves_nothing_and_may_be_removed_again(instance, pod):
@@ -159,7 +182,7 @@ def test_fewer_addresses_are_taken_where_the_interface_has_hardly_any_left(insta
     assert pod().add() == instance.addresses[-1]
     assert [each["SecondaryPrivateIpAddressCount"] for each in assigned(instance)] == ["1"]
     told = pod().ask("ADD")
-    assert "an interface has 49 at most" in json.loads(told.out)["msg"]
+    assert "it is to have 49 at most" in json.loads(told.out)["msg"]
 
 
 def test_runtime_is_told_which_versions_are_spoken(instance, pod):

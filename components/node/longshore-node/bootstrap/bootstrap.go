@@ -100,7 +100,7 @@ func configure(ctx context.Context, client *imds.Client, config NodeConfig, root
 			return err
 		}
 	}
-	if err := cni.Warm(ctx, client, filepath.Join(root, cni.Folder)); err != nil {
+	if err := cni.Warm(ctx, client, filepath.Join(root, cni.Folder), node.maxPods); err != nil {
 		// The plugin asks again, and says so where it is needed.
 		fmt.Fprintf(os.Stderr, "no addresses for pods yet: %v\n", err)
 	}
@@ -208,7 +208,7 @@ func (node node) files() ([]file, error) {
 		{configFile, node.kubeletConfiguration(dns)},
 		{kubeconfigFile, node.kubeconfig()},
 		{providersFile, node.imageProviders(filepath.Base(node.program))},
-		{cni.ConfigurationFile, cni.Configuration()},
+		{cni.ConfigurationFile, cni.Configuration(node.maxPods)},
 	} {
 		text, err := json.MarshalIndent(each.value, "", "  ")
 		if err != nil {

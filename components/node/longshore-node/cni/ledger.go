@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"longshore/components/node/longshore-node/imds"
 )
 
 // rest is how long an address is left alone once a pod has given it up: nobody sends the next one
@@ -22,12 +24,19 @@ type holder struct {
 	Interface string `json:"interface"`
 	// Device is the node's end of the pair: it is there for as long as the pod's network is.
 	Device string `json:"device"`
+	// Pod is its uid: what enforces policies on the node is told by it whose the address is.
+	Pod string `json:"pod,omitempty"`
 }
 
-// ledger says who holds which address. It is read and written under its lock.
+// ledger says who holds which address, and what is known of the interface that has them. It is read
+// and written under its lock.
 type ledger struct {
 	Held map[string]holder    `json:"held"`
 	Left map[string]time.Time `json:"left"`
+	Card imds.Interface       `json:"card"`
+	// Seen is when Card was learned, Refused when more addresses were last refused.
+	Seen    time.Time `json:"seen"`
+	Refused time.Time `json:"refused"`
 
 	folder string
 	lock   *os.File
@@ -114,9 +123,7 @@ func (ledger *ledger) leaveAll(there func(device string) bool, now time.Time) {
 func (ledger *ledger) free(addresses []string, rested bool, now time.Time) string {
 	var found []string
 	for _, address := range addresses {
-		_, held := ledger.Held[address]
-		left, used := ledger.Left[address]
-		if !held && !(rested && used && now.Sub(left).Abs() < rest) {
+		if ledger.isFree(address, rested, now) {
 			found = append(found, address)
 		}
 	}
@@ -127,6 +134,22 @@ func (ledger *ledger) free(addresses []string, rested bool, now time.Time) strin
 		return ""
 	}
 	return found[0]
+}
+
+// isFree says whether nobody holds an address, and with rested whether it has rested.
+func (ledger *ledger) isFree(address string, rested bool, now time.Time) bool {
+	_, held := ledger.Held[address]
+	left, used := ledger.Left[address]
+	return !held && !(rested && used && now.Sub(left).Abs() < rest)
+}
+
+// learn adds addresses that the interface has got.
+func (ledger *ledger) learn(addresses []string) {
+	for _, address := range addresses {
+		if !slices.Contains(ledger.Card.Secondary, address) {
+			ledger.Card.Secondary = append(ledger.Card.Secondary, address)
+		}
+	}
 }
 
 // hold gives an address to a pod's interface; what is kept of addresses that are gone is forgotten.

@@ -36,7 +36,7 @@ func TestNoAddressIsHeldTwice(t *testing.T) {
 			ledger.leave(has, now)
 			delete(held, pod)
 		} else if found := ledger.free(addresses, false, now); found != "" {
-			ledger.hold(found, holder{pod, "eth0", "eni" + pod}, addresses)
+			ledger.hold(found, holder{pod, "eth0", "eni" + pod, ""}, addresses)
 			held[pod] = found
 		} else if len(held) < len(addresses) {
 			t.Fatalf("step %d: an address is free, but was not found", step)
@@ -84,8 +84,8 @@ func TestPodsWhoseNetworksAreGoneLeaveTheirAddresses(t *testing.T) {
 	ledger := opened(t, t.TempDir())
 	defer ledger.close()
 	addresses := []string{"a", "b"}
-	ledger.hold("a", holder{"one", "eth0", "there"}, addresses)
-	ledger.hold("b", holder{"two", "eth0", "gone"}, addresses)
+	ledger.hold("a", holder{"one", "eth0", "there", ""}, addresses)
+	ledger.hold("b", holder{"two", "eth0", "gone", ""}, addresses)
 	ledger.leaveAll(func(device string) bool { return device == "there" }, start)
 	if ledger.of("one", "eth0") != "a" || ledger.of("two", "eth0") != "" {
 		t.Error(ledger.Held)

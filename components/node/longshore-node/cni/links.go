@@ -18,10 +18,13 @@ import (
 // know without asking.
 var gateway = net.IPv4(169, 254, 1, 1).To4()
 
+// devicePrefix begins the names of the node's ends of pods' pairs.
+const devicePrefix = "eni"
+
 // deviceName is the node's end of a pod's pair.
 func deviceName(container, device string) string {
 	digest := sha256.Sum256([]byte(container + "/" + device))
-	return "eni" + hex.EncodeToString(digest[:])[:11]
+	return devicePrefix + hex.EncodeToString(digest[:])[:11]
 }
 
 func single(address string) *net.IPNet {
@@ -48,8 +51,9 @@ func isThere(name string) bool {
 	return !errors.As(err, new(netlink.LinkNotFoundError))
 }
 
-// connect makes the pair, the pod's end of which has the address, and has the node lead to it.
-func connect(pod ns.NetNS, device, inside, address string, mtu int) (own, pods netlink.Link, err error) {
+// connect makes the pair, the pod's end of which has the address, and has a table of the node's lead
+// to it.
+func connect(pod ns.NetNS, device, inside, address string, mtu, table int) (own, pods netlink.Link, err error) {
 	discard(device)
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name, attributes.MTU = device, mtu
@@ -75,7 +79,9 @@ func connect(pod ns.NetNS, device, inside, address string, mtu int) (own, pods n
 	if err = netlink.LinkSetUp(own); err != nil {
 		return nil, nil, fmt.Errorf("veth %s: %w", device, err)
 	}
-	route := &netlink.Route{LinkIndex: own.Attrs().Index, Dst: single(address), Scope: netlink.SCOPE_LINK}
+	route := &netlink.Route{
+		LinkIndex: own.Attrs().Index, Dst: single(address), Scope: netlink.SCOPE_LINK, Table: table,
+	}
 	if err = netlink.RouteReplace(route); err != nil {
 		return nil, nil, fmt.Errorf("route to %s: %w", address, err)
 	}
@@ -121,14 +127,15 @@ func discard(device string) {
 	}
 }
 
-// leads says whether the node leads an address to a device.
-func leads(device, address string) error {
+// leads says whether a table of the node's leads an address to a device.
+func leads(device, address string, table int) error {
 	link, err := netlink.LinkByName(device)
 	if err != nil {
 		return fmt.Errorf("the node's end %s: %w", device, err)
 	}
 	routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4,
-		&netlink.Route{LinkIndex: link.Attrs().Index, Dst: single(address)}, netlink.RT_FILTER_OIF|netlink.RT_FILTER_DST)
+		&netlink.Route{LinkIndex: link.Attrs().Index, Dst: single(address), Table: table},
+		netlink.RT_FILTER_OIF|netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ from longshore.controllers.cluster_clients import ClusterClients
 from longshore.controllers.eks_fargate import machines, profiles, told
 from longshore.controllers.eks_fargate.plan import NO_CAPACITY, Plan, next_steps
 from longshore.controllers.interface import Surroundings
+from longshore.controllers.pods_own_groups import groups_in
 from longshore.kubernetes.client import STRATEGIC, Client, Refused
 from longshore.kubernetes.fargate import PROFILE_LABEL, SCHEDULER, Size
 from longshore.model.eks import (
@@ -28,6 +29,8 @@ MANAGER = "eks"
 PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
 SOON_SECONDS = 2.0
 """How often a cluster with profiles is looked at: pods are no records."""
+WAITED_FOR_SECONDS = 0.5
+"""How often while a pod waits for its machine to become a node."""
 log = logger(__name__)
 
 
@@ -82,7 +85,7 @@ class EksFargate:
             return SOON_SECONDS
         try:
             await self._begin(key, cluster[0], found, client)
-            await self._look(key, cluster, client)
+            return await self._look(key, cluster, client)
         except OSError as failure:
             # The API server is away for a moment while it is exchanged; its own loop knows.
             log.info("a cluster does not answer", cluster=key.name, reason=str(failure))
@@ -103,7 +106,10 @@ class EksFargate:
                 )
             )
 
-    async def _look(self, key: Key, cluster: tuple[Cluster, ClusterStatus], client: Client) -> None:
+    async def _look(
+        self, key: Key, cluster: tuple[Cluster, ClusterStatus], client: Client
+    ) -> float:
+        """Do what is next; seconds after which to look again."""
         pods = await client.list(PODS, fieldSelector=f"spec.schedulerName={SCHEDULER}")
         nodes = await client.list(NODES, labelSelector=told.NODE_SELECTOR)
         # After the cluster was asked: what is made meanwhile is not taken for what is left over.
@@ -117,6 +123,7 @@ class EksFargate:
             if profile.deleted_at and profile.name not in left:
                 await self._store.transact(partial(profiles.forget, key=key, profile=profile))
                 log.info("a Fargate profile was deleted", profile_arn=profile.arn)
+        return WAITED_FOR_SECONDS if plan.awaited else SOON_SECONDS
 
     async def _carry_out(
         self, key: Key, cluster: tuple[Cluster, ClusterStatus], plan: Plan, client: Client
@@ -160,10 +167,11 @@ class EksFargate:
         client: Client,
     ) -> None:
         now, ids, installation = self._clock.now(), self._ids, self._installation
+        groups = await groups_in(client, pod)
         try:
             made = await self._store.transact(
                 lambda tx: machines.provision(
-                    tx, ids, installation, now, key, cluster, profile, pod, size
+                    tx, ids, installation, now, key, cluster, profile, pod, size, groups
                 )
             )
         except AwsError as error:

@@ -1,7 +1,7 @@
 """Machines of Fargate's pods in the store, staged in transactions."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -58,8 +58,10 @@ def provision(
     profile: FargateProfile,
     pod: Mapping[str, Any],
     size: Size,
+    groups: Sequence[str] = (),
 ) -> Instance:
-    """A machine for the pod, with its interface. AwsError where no subnet has room for it."""
+    """A machine for the pod, with its interface, which has these security groups, or the cluster's
+    where none are given. AwsError where no subnet has room for it, or a group is not of the VPC."""
     place = (key.account, key.region)
     subnet = _roomy(tx, key, profile)
     eni = create_network_interface(
@@ -69,7 +71,7 @@ def provision(
         account=key.account,
         region=key.region,
         subnet_id=subnet.id,
-        security_groups=(cluster[1].security_group,),
+        security_groups=groups or (cluster[1].security_group,),
         owner_arn=profile.arn,
         assign_public_ip=False,
         installation=installation,

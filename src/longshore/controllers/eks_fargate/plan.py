@@ -40,7 +40,7 @@ class Machine:
 class Plan:
     """`provision`: pods that get a machine, `bind`: pods and their nodes, `tell`: what is wrong
     with pods, `evict`: pods of profiles that are being deleted, `end`: ids of machines, `forget`:
-    nodes without one."""
+    nodes without one. `awaited` says that a pod's machine is becoming a node."""
 
     provision: list[tuple[Object, FargateProfile, Size]] = field(default_factory=list)
     bind: list[tuple[Object, str, Size]] = field(default_factory=list)
@@ -48,6 +48,7 @@ class Plan:
     evict: list[Object] = field(default_factory=list)
     end: list[str] = field(default_factory=list)
     forget: list[Object] = field(default_factory=list)
+    awaited: bool = False
 
 
 def next_steps(
@@ -103,6 +104,7 @@ def _step(
         plan.tell.append((pod, objection or TOO_LARGE))
     elif machine is None:
         plan.provision.append((pod, profile, size))
+        plan.awaited = True
     elif machine.instance.wanted == "terminated":
         reason = machine.instance.reason
         if reason is not None and reason.code.startswith(FAILED):
@@ -114,6 +116,8 @@ def _step(
         name = f"{metadata['namespace']}/{metadata['name']}"
         plan.tell.append((pod, f"Pod provisioning timed out (will retry) for pod: {name}"))
         plan.end.append(machine.instance.id)
+    else:
+        plan.awaited = True
 
 
 def _is_ready(node: Object | None) -> bool:

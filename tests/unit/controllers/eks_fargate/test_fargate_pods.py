@@ -49,6 +49,7 @@ class PlayedServer:
 
     def __init__(self):
         self.pods, self.nodes, self.events, self.applied = {}, {}, [], {}
+        self.policies = []
         self.answers = True
 
     def make(self, name, profile="fp", **spec):
@@ -81,6 +82,13 @@ class PlayedServer:
             "eks.amazonaws.com/compute-type=fargate",
         )
         return list(self.nodes.values())
+
+    async def find(self, path):
+        self._check()
+        if path.endswith("/serviceaccounts/default"):
+            return {"metadata": {}}
+        assert path.endswith("/namespaces/apps/securitygrouppolicies")
+        return {"items": self.policies}
 
     async def create(self, path, body):
         self._check()
@@ -307,6 +315,30 @@ async def test_a_pod_gets_a_machine_of_its_size_in_the_profiles_subnet(world):
     assert config["cluster"]["apiServerEndpoint"] == "https://web.test"
     assert f"--hostname-override={name}" in config["kubelet"]["flags"]
     assert config["kubelet"]["config"]["maxPods"] == 1
+
+
+async def test_a_cluster_is_looked_at_more_often_while_a_pod_waits_for_its_node(world):
+    usual = await world.look()
+    world.server.make("a")
+    assert await world.look() < usual
+    assert await world.look() < usual
+    (machine,) = world.machines
+    world.server.join(machine.fargate.name)
+    assert await world.look() == usual
+
+
+async def test_a_pod_whom_a_policy_means_has_its_groups(world):
+    def put(tx):
+        group = SecurityGroup(id="sg-own", vpc_id=world.subnet.vpc_id, name="o", description="o")
+        tx.put(SECURITY_GROUP, *PLACE, group.id, group)
+
+    await world.store.transact(put)
+    spec = {"podSelector": {}, "securityGroups": {"groupIds": ["sg-own"]}}
+    world.server.policies.append({"metadata": {"namespace": "apps"}, "spec": spec})
+    world.server.make("a")
+    await world.look()
+    (eni,) = world.interfaces
+    assert eni.security_groups == ("sg-own",)
 
 
 async def test_a_pod_is_bound_once_its_node_is_ready(world):

@@ -1,0 +1,31 @@
+"""Events about pods and their interfaces; pure."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+COMPONENT = "vpc-resource-controller"
+ALLOCATED, FAILED = "ResourceAllocated", "BranchAllocationFailed"
+
+
+def event(pod: Mapping[str, Any], reason: str, message: str, now: float) -> dict[str, Any]:
+    """The event that says so; telling it twice makes no other one. `now` in epoch seconds."""
+    metadata = pod["metadata"]
+    name, namespace, uid = metadata["name"], metadata["namespace"], metadata["uid"]
+    unique = hashlib.sha256(f"{uid} {reason} {message}".encode()).hexdigest()[:16]
+    at = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    subject = {"kind": "Pod", "apiVersion": "v1", "name": name, "namespace": namespace, "uid": uid}
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{name}.{unique}", "namespace": namespace},
+        "involvedObject": subject,
+        "type": "Warning" if reason == FAILED else "Normal",
+        "reason": reason,
+        "message": message,
+        "source": {"component": COMPONENT},
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+    }
