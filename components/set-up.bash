@@ -2,7 +2,7 @@
 # Sourced with `root` set to the repository's folder; every step does nothing where it is done.
 # shellcheck disable=SC2034,SC2154
 
-readonly PACKAGES=(busybox-static ca-certificates haproxy iproute2 iptables nftables procps python3 python3-venv runc skopeo)
+readonly PACKAGES=(busybox-static ca-certificates e2fsprogs haproxy iproute2 iptables mount nftables procps python3 python3-venv runc skopeo)
 readonly POLICY=/usr/sbin/policy-rc.d
 
 say() {
@@ -56,6 +56,16 @@ release_services() {
     fi
 }
 
+# Nor are they started with the machine: what was there before is left as it is.
+leave_disabled() {
+    local package units
+    command -v systemctl >/dev/null || return 0
+    for package in "$@"; do
+        mapfile -t units < <(dpkg-query --listfiles "$package" | sed -n 's|.*/systemd/system/\([^/]*\.service\)$|\1|p')
+        ((${#units[@]} == 0)) || systemctl --quiet disable "${units[@]}" >&2 || true
+    done
+}
+
 install_packages() {
     local missing
     if ! command -v dpkg-query >/dev/null; then
@@ -75,6 +85,7 @@ install_packages() {
         apt install --no-install-recommends "${missing[@]}" || status=$?
     }
     release_services
+    ((status)) || leave_disabled "${missing[@]}"
     return "$status"
 }
 

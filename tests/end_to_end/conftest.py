@@ -7,6 +7,7 @@ import pytest
 from end_to_end.checks import LAUNCH_TYPES, start_restarting
 from end_to_end.cloud import Cloud
 from end_to_end.farm import Farm
+from end_to_end.patients import Patients
 from end_to_end.sdk import python_image as make_python_image
 
 from longshore.testing.images import busybox_files
@@ -41,6 +42,13 @@ def cloud(longshore, tmp_path_factory):
 def farm(cloud):
     """An EKS cluster with a managed node group of two; `test_eks_vanished` ends it."""
     return Farm(cloud)
+
+
+@pytest.fixture(scope="session")
+def patients(farm):
+    """Nodes of the cluster that have fallen ill. To find and to replace them takes minutes, while
+    which other tests run."""
+    return Patients(farm)
 
 
 @pytest.fixture(scope="session")

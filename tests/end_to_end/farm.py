@@ -10,6 +10,8 @@ from end_to_end.shells import shell_image
 from longshore.testing.wait import wait_until
 
 GROUP = "workers"
+PATIENTS = "patients"
+"""A node group whose nodes fall ill (`end_to_end.patients`)."""
 NODE_POLICIES = (
     "AmazonEKSWorkerNodePolicy",
     "AmazonEKS_CNI_Policy",
@@ -20,7 +22,7 @@ RUNNING_SECONDS = 120
 
 
 class Farm(Kubernetes):
-    """Nodes of type t3.medium, in the first two subnets of the default VPC."""
+    """Nodes of type c5.large, in the first two subnets of the default VPC."""
 
     def __init__(self, cloud):
         super().__init__(cloud, "farm", "1.35")
@@ -32,15 +34,15 @@ class Farm(Kubernetes):
 
     def make_group(self, name, size, **further):
         """Ask for a node group of this size."""
-        return self.eks.create_nodegroup(
-            clusterName=self.name,
-            nodegroupName=name,
-            nodeRole=self.node_role,
-            subnets=self.subnets,
-            instanceTypes=["t3.medium"],
-            scalingConfig={"minSize": 1, "maxSize": 3, "desiredSize": size},
-            **further,
-        )["nodegroup"]
+        asked = {
+            "clusterName": self.name,
+            "nodegroupName": name,
+            "nodeRole": self.node_role,
+            "subnets": self.subnets,
+            "instanceTypes": ["c5.large"],
+            "scalingConfig": {"minSize": 1, "maxSize": 3, "desiredSize": size},
+        }
+        return self.eks.create_nodegroup(**(asked | further))["nodegroup"]
 
     def group(self, name=GROUP):
         return self.eks.describe_nodegroup(clusterName=self.name, nodegroupName=name)["nodegroup"]
@@ -56,9 +58,9 @@ class Farm(Kubernetes):
         wait_until(active, NODES_SECONDS, f"the node group {name} is ACTIVE")
 
     def nodes(self, *selectors):
-        """Nodes that are Ready, by name."""
-        chosen = [f"--selector={each}" for each in selectors]
-        found = self.read("get", "nodes", *chosen)["items"]
+        """Nodes that are Ready, by name; `PATIENTS` are not meant unless they are named."""
+        chosen = ",".join(selectors or [f"eks.amazonaws.com/nodegroup!={PATIENTS}"])
+        found = self.read("get", "nodes", f"--selector={chosen}")["items"]
         return {node["metadata"]["name"]: node for node in found if _is(node, "Ready")}
 
     def apply(self, *objects):

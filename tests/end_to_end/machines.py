@@ -1,7 +1,9 @@
 """EC2 instances that run the scripts which they are sent."""
 
+import contextlib
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 from end_to_end.shells import RUN, fetch, machine_reads
@@ -92,4 +94,17 @@ def first_process(instance_id):
             continue
         if names == "init" and f"/instances/{instance_id}/" in mounts:
             return int(directory.name)
+    return None
+
+
+def child(parent, name):
+    """A child of this process that runs a program of this name."""
+    with contextlib.suppress(subprocess.CalledProcessError):
+        told = subprocess.run(
+            ["pgrep", "--parent", str(parent), "--exact", name],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return int(told.stdout.split()[0])
     return None

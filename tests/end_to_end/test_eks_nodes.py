@@ -1,6 +1,5 @@
 """Nodes and pods as their users have them: images run, are reached, and survive their nodes."""
 
-import contextlib
 import ipaddress
 import json
 import os
@@ -11,7 +10,7 @@ import pytest
 from end_to_end.cloud import trusting
 from end_to_end.farm import GROUP, deployment, service
 from end_to_end.kills import await_whole, kill
-from end_to_end.machines import first_process
+from end_to_end.machines import child, first_process
 from end_to_end.shells import PAGE_PORT, shell_image
 
 from longshore.components import locate
@@ -161,9 +160,9 @@ def test_metrics_and_an_autoscaler_act_on_real_load(farm):
 def test_a_killed_kubelet_comes_back(farm):
     name, node = next(iter(farm.nodes().items()))
     init = first_process(instance_of(node))
-    kubelet = _child(init, "kube")
+    kubelet = child(init, "kube")
     os.kill(kubelet, signal.SIGKILL)
-    wait_until(lambda: _child(init, "kube") not in {None, kubelet}, BACK_SECONDS, "a new kubelet")
+    wait_until(lambda: child(init, "kube") not in {None, kubelet}, BACK_SECONDS, "a new kubelet")
     wait_until(lambda: name in farm.nodes(), BACK_SECONDS, "the node is Ready")
 
 
@@ -224,16 +223,3 @@ def test_a_cluster_with_node_groups_is_not_deleted(farm):
 
 def _restarts(pod):
     return sum(each["restartCount"] for each in pod["status"]["containerStatuses"])
-
-
-def _child(parent, name):
-    """A child of this process that runs a program of this name."""
-    with contextlib.suppress(subprocess.CalledProcessError):
-        told = subprocess.run(
-            ["pgrep", "--parent", str(parent), "--exact", name],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return int(told.stdout.split()[0])
-    return None

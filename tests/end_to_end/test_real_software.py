@@ -4,11 +4,15 @@ import subprocess
 import urllib.request
 
 import pytest
-from end_to_end.software import GROUP, NGINX_COMMAND, NGINX_PAGE, PASSWD, nginx_files
+from end_to_end.software import (
+    NGINX_COMMAND,
+    NGINX_PAGE,
+    POSTGRES_VERSION,
+    nginx_files,
+    postgres_image,
+)
 
 from longshore.testing.debian import files_of
-from longshore.testing.images import busybox_files
-from longshore.testing.postgres import postgres_programs
 from longshore.testing.wait import wait_until
 
 CLIENT_SECONDS = 3
@@ -89,24 +93,7 @@ def test_redis_keeps_what_its_client_sets(cloud, remove_services):
 
 
 def test_postgresql_answers_queries_of_psql(cloud, remove_services):
-    left_out = ["llvmjit", "/bitcode/", "/pgxs/", "/zoneinfo/right/", "/tsearch_data/"]
-    binaries = postgres_programs()
-    version = binaries.parent.name
-    files = files_of([f"postgresql-{version}", "tzdata"], ["/bin/sh"], left_out)
-    start = """#!/bin/sh
-chown postgres /data
-exec su -s /bin/sh postgres /serve
-"""
-    serve = f"""#!/bin/sh
-set -e
-export PATH={binaries}
-initdb --auth=trust --username=postgres --no-sync -D /data/db
-echo 'host all all 0.0.0.0/0 trust' >> /data/db/pg_hba.conf
-exec postgres -D /data/db -c listen_addresses='*' -c jit=off -c unix_socket_directories=/tmp
-"""
-    files |= {"/start": start.encode(), "/serve": serve.encode()}
-    files |= {"/etc/passwd": PASSWD, "/etc/group": GROUP, **busybox_files("chown", "su")}
-    image = cloud.image("postgres", files, {"Cmd": ["/start"]})
+    image = postgres_image(cloud)
     address = _service(
         cloud,
         "postgres",
@@ -121,4 +108,4 @@ exec postgres -D /data/db -c listen_addresses='*' -c jit=off -c unix_socket_dire
         return _printed("psql", "-h", address, "-U", "postgres", "-tAc", statement)
 
     assert wait_until(lambda: query("select 6 * 7"), 40) == "42"
-    assert query("select version()").startswith(f"PostgreSQL {version}")
+    assert query("select version()").startswith(f"PostgreSQL {POSTGRES_VERSION}")

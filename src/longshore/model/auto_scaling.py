@@ -1,11 +1,13 @@
 """What Amazon EC2 Auto Scaling keeps.
 
 Records lie in the account and region that own them: groups are named by their name, their members
-`<group>/<instance id>`, activities `<group>/<id>`, refreshes `<group>/<id>`. Times are epoch
-seconds. Documents (`dict`) have the shapes of the API and are never changed in place.
+`<group>/<instance id>`, activities `<group>/<id>`, refreshes `<group>/<id>`, lifecycle hooks
+`<group>:<name>`. Times are epoch seconds. Documents (`dict`) have the shapes of the API and are
+never changed in place.
 
 Writers: the API (and the controllers of what stands on groups, as EKS's node groups) writes
-`AutoScalingGroup` and of a `Member` what is asked of it; the group's controller the rest.
+`AutoScalingGroup`, `LifecycleHook`, and of a `Member` what is asked of it and how its lifecycle
+actions go; the group's controller the rest.
 """
 
 from typing import Any
@@ -16,6 +18,16 @@ from longshore.model.arn import make_arn
 from longshore.model.kind import Kind
 
 Document = dict[str, Any]
+
+ON_LAUNCH = "autoscaling:EC2_INSTANCE_LAUNCHING"
+ON_TERMINATION = "autoscaling:EC2_INSTANCE_TERMINATING"
+"""`LifecycleTransition` of hooks."""
+PENDING = frozenset({"Pending", "Pending:Wait", "Pending:Proceed"})
+TERMINATING = frozenset({"Terminating", "Terminating:Wait", "Terminating:Proceed"})
+COUNTED = PENDING | {"InService"}
+"""States of members that stand for desired capacity."""
+MOST_WAITING_SECONDS = 172_800
+"""48 hours ("LifecycleHook", Amazon EC2 Auto Scaling API Reference)."""
 
 
 class GroupTag(msgspec.Struct, frozen=True):
@@ -71,12 +83,47 @@ class AutoScalingGroup(msgspec.Struct, frozen=True, kw_only=True):
     """When its deletion was asked for; 0 while it is not."""
 
 
+class LifecycleAction(msgspec.Struct, frozen=True, kw_only=True):
+    """What one instance waits for, of one hook."""
+
+    hook: str
+    token: str
+    """A UUID."""
+    since: float
+    heartbeat_at: float
+    """When it began, or when its newest heartbeat came."""
+    result: str = ""
+    """CONTINUE or ABANDON once it has been completed."""
+
+
+class LifecycleHook(msgspec.Struct, frozen=True, kw_only=True):
+    """What instances of a group wait for when they are launched, or before they are terminated."""
+
+    group: str
+    name: str
+    transition: str
+    """`ON_LAUNCH` or `ON_TERMINATION`."""
+    heartbeat_seconds: int = 3600
+    default_result: str = "ABANDON"
+    """CONTINUE or ABANDON: what becomes of an action that nobody completes in time."""
+    metadata: str = ""
+
+    @property
+    def global_seconds(self) -> int:
+        """For so long an instance waits at most, however often a heartbeat comes."""
+        return min(MOST_WAITING_SECONDS, 100 * self.heartbeat_seconds)
+
+    def deadline(self, action: LifecycleAction) -> float:
+        """When the action times out; epoch seconds."""
+        return min(action.heartbeat_at + self.heartbeat_seconds, action.since + self.global_seconds)
+
+
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """An instance of a group.
 
-    `lifecycle` is Pending, InService, Terminating, EnteringStandby, Standby, Detaching. `health` is
-    Healthy or Unhealthy. `asked` is what the API wants of it: empty, `terminate`, `detach` or
-    `standby`.
+    `lifecycle` is one of `PENDING` or of `TERMINATING`, or InService, EnteringStandby, Standby or
+    Detaching. `health` is Healthy or Unhealthy. `asked` is what the API wants of it: empty,
+    `terminate`, `detach` or `standby`.
     """
 
     group: str
@@ -98,6 +145,11 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     instead_of: str = ""
     """The member that is to go once this one is ready; until then this one is beyond what is
     desired."""
+    actions: tuple[LifecycleAction, ...] = ()
+    """Lifecycle actions that it waits for, in Pending:Wait and Terminating:Wait."""
+    done: tuple[str, ...] = ()
+    """Names of hooks whose action is over before it is terminated: who asked for that has seen to
+    it."""
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +230,11 @@ def member_name(group: str, instance_id: str) -> str:
     return f"{group}/{instance_id}"
 
 
+def hook_name(group: str, name: str) -> str:
+    """The name of a hook's record: slashes may be in both, a colon in none."""
+    return f"{group}:{name}"
+
+
 def is_suspended(group: AutoScalingGroup, process: str) -> bool:
     return any(name == process for name, _ in group.suspended)
 
@@ -196,3 +253,6 @@ MEMBER = Kind(
 )
 ACTIVITY = Kind("autoscaling.activity", Activity, {"group": lambda value: [value.group]})
 REFRESH = Kind("autoscaling.refresh", Refresh, {"group": lambda value: [value.group]})
+LIFECYCLE_HOOK = Kind(
+    "autoscaling.lifecycle-hook", LifecycleHook, {"group": lambda value: [value.group]}
+)

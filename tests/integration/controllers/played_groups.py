@@ -14,10 +14,12 @@ from longshore.instances import machine_images
 from longshore.model.auto_scaling import (
     ACTIVITY,
     AUTO_SCALING_GROUP,
+    LIFECYCLE_HOOK,
     MEMBER,
     REFRESH,
     Activity,
     AutoScalingGroup,
+    LifecycleHook,
     Member,
     Refresh,
 )
@@ -97,14 +99,16 @@ def play_machines(tx: Transaction, now: float) -> bool:
 class Groups:
     """One group, `web`, and all that it stands on."""
 
-    def __init__(self, directory: Path, memory: int = 64 * 1024) -> None:
+    def __init__(
+        self, directory: Path, memory: int = 64 * 1024, pool: str = "198.18.0.0/24"
+    ) -> None:
         self.store: Store = MemoryStore()
         self.clock = FakeClock()
         surroundings = Surroundings(
             store=self.store,
             clock=self.clock,
             ids=SeededIds(),
-            installation=Installation(data_dir=directory),
+            installation=Installation(data_dir=directory, public_pool=pool),
         )
         self.controller = AutoScaling(surroundings)
         self.again: float | None = None
@@ -180,6 +184,17 @@ class Groups:
         usual = {"id": "refresh", "group": "web", "started_at": self.clock.now()}
         made = Refresh(**{**usual, **fields})
         await self.store.transact(lambda tx: tx.put(REFRESH, *PLACE, f"web/{made.id}", made))
+
+    async def hook(self, name: str, transition: str, **fields: Any) -> None:
+        made = LifecycleHook(group="web", name=name, transition=transition, **fields)
+        key = f"web:{name}"
+        await self.store.transact(lambda tx: tx.put(LIFECYCLE_HOOK, *PLACE, key, made))
+
+    async def complete(self, instance_id: str, result: str = "CONTINUE") -> None:
+        """Complete the first of the actions that a member waits for, as the API would."""
+        first, *rest = self.members[instance_id].actions
+        done = msgspec.structs.replace(first, result=result)
+        await self.change_member(instance_id, actions=(done, *rest))
 
     async def put_template(self, *versions: dict[str, Any]) -> None:
         await self.store.transact(lambda tx: put_template(tx, *versions))

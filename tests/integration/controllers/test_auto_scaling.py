@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from integration.controllers.played_groups import PLACE, TEMPLATE, Groups
 
 from longshore.model.auto_scaling import GroupTag
+from longshore.model.ec2 import ADDRESS_CLAIM, NETWORK_INTERFACE
 from longshore.model.instances import INSTANCE, Reason
 
 
@@ -146,6 +147,25 @@ async def test_a_launch_without_room_is_told_and_tried_again_later_and_later(tmp
     assert waits == sorted(waits)
     assert waits[-1] == 300
     assert groups.states == {"InService": 1}
+
+
+async def test_launches_that_fail_for_want_of_an_address_keep_none(tmp_path):
+    groups = Groups(tmp_path, pool="198.18.9.0/30")  # The pool has one address to give.
+    await groups.begin(desired=2)
+    assert groups.states == {"InService": 1}
+    failed = [each for each in groups.activities if each.status == "Failed"]
+    assert "not enough free addresses" in failed[0].message
+    chosen = {"DeviceIndex": 0, "PrivateIpAddress": "172.31.0.9", "AssociatePublicIpAddress": False}
+    await groups.put_template({"NetworkInterfaces": [chosen]})
+    await groups.change(desired=3, subnets=groups.group.subnets[:1])
+    for _ in range(3):
+        await groups.wait(300)
+    claims = groups.store.reader.scan(ADDRESS_CLAIM)
+    interfaces = [record.value for record in groups.store.reader.scan(NETWORK_INTERFACE)]
+    assert {each.instance_id for each in interfaces} == set(groups.members)
+    held = [each.private_address for each in interfaces]
+    held += [each.public_address for each in interfaces if each.public_address]
+    assert sorted(claim.key.name.rpartition("/")[2] for claim in claims) == sorted(held)
 
 
 async def test_a_change_of_the_group_is_tried_at_once(groups):

@@ -3,12 +3,13 @@ played."""
 
 import base64
 import datetime
+import ipaddress
 import time
 
 import msgspec
 import pytest
 from integration.controllers.played_cluster import played_cluster
-from integration.controllers.played_groups import ACCOUNT, PLACE
+from integration.controllers.played_groups import ACCOUNT, PLACE, put_host
 from integration.controllers.played_nodegroups import (
     ENDPOINT,
     NAME,
@@ -23,10 +24,16 @@ from integration.controllers.played_nodegroups import (
 )
 
 from longshore.model import eks, iam
-from longshore.model.auto_scaling import ACTIVITY, AUTO_SCALING_GROUP, MEMBER
-from longshore.model.ec2 import SUBNET
-from longshore.model.eks_parts import NODEGROUP, Taint, part_name
-from longshore.model.instances import LAUNCH_TEMPLATE, LaunchTemplate, LaunchTemplateVersion
+from longshore.model.auto_scaling import ACTIVITY, AUTO_SCALING_GROUP, LIFECYCLE_HOOK, MEMBER
+from longshore.model.ec2 import ADDRESS_CLAIM, SUBNET, AddressClaim
+from longshore.model.eks_parts import NODEGROUP, NODEGROUP_STATUS, Taint, part_name
+from longshore.model.instances import (
+    INSTANCE_STATUS,
+    LAUNCH_TEMPLATE,
+    InstanceStatus,
+    LaunchTemplate,
+    LaunchTemplateVersion,
+)
 from longshore.store.interface import Change, Key
 
 MIME = b"""MIME-Version: 1.0
@@ -187,8 +194,50 @@ async def test_a_group_that_no_host_has_room_for_says_so(groups):
     assert issue.message.startswith("Could not launch On-Demand Instances. We currently do not")
     assert issue.message.endswith("Launching EC2 instance failed.")
     assert issue.resources == (groups.status.group,)
-    await groups.wait(900)
-    assert groups.status.status == "CREATE_FAILED"
+    await groups.wait(299)
+    assert groups.status.status == "CREATING"
+    await groups.wait(1)
+    assert (groups.status.status, groups.status.issues) == ("CREATE_FAILED", (issue,))
+
+
+async def test_a_group_that_finds_room_in_time_is_created(groups):
+    groups.memory = 6 * 1024
+    await groups.begin()
+    await groups.store.transact(lambda tx: put_host(tx, 64 * 1024))
+    await groups.wait(200)
+    assert (groups.status.status, len(groups.running)) == ("ACTIVE", 2)
+
+
+async def test_a_group_whose_instances_can_never_start_fails_at_once(groups):
+    data = {"KeyName": "none"}
+    await groups.store.transact(lambda tx: put_template(tx, data))
+    await groups.begin(launch_template=OWN)
+    (issue,) = groups.status.issues
+    assert (groups.status.status, issue.code) == ("CREATE_FAILED", "AsgInstanceLaunchFailures")
+    assert "The key pair 'none' does not exist" in issue.message
+
+
+async def test_a_group_in_subnets_without_free_addresses_fails_at_once(groups):
+    def fill(tx, subnet_id):
+        subnet = tx.get(SUBNET, *PLACE, subnet_id).value
+        for address in list(ipaddress.IPv4Network(subnet.cidr))[4:-1]:
+            name = f"{subnet_id}/{address}"
+            tx.put(ADDRESS_CLAIM, *PLACE, name, AddressClaim(owner="somebody"))
+
+    def shrink(tx):
+        for subnet_id in groups.subnets:
+            subnet = tx.get(SUBNET, *PLACE, subnet_id).value
+            small = msgspec.structs.replace(subnet, cidr=subnet.cidr.replace("/20", "/28"))
+            tx.put(SUBNET, *PLACE, subnet_id, small)
+            fill(tx, subnet_id)
+
+    await groups.begin(desired_size=0)
+    await groups.store.transact(shrink)
+    await groups.ask(name="other")
+    other = groups.get(NODEGROUP_STATUS, part_name("web", "other"))
+    (issue,) = other.issues
+    assert (other.status, issue.code) == ("CREATE_FAILED", "InsufficientFreeAddresses")
+    assert issue.resources == groups.subnets
 
 
 async def test_a_cluster_that_does_not_answer_fails_the_creation(groups, cluster):
@@ -529,7 +578,8 @@ async def test_a_cluster_that_is_away_for_a_while_does_not_end_a_long_upgrade(gr
         await groups.settle()
         assert groups.updated(update).status == "InProgress"
         cluster.answers = True
-        cluster.protected.pop()
+        (drain,) = groups.status.rollout.drains
+        cluster.protected.discard(f"web-{drain.instance_id}")
         await groups.settle()
     cluster.protected.clear()
     await groups.settle()
@@ -607,3 +657,85 @@ async def test_changes_of_its_parts_have_the_node_group_looked_at(groups):
         assert list(groups.controller.keys(change, reader)) == [key]
     for record in (*reader.scan(MEMBER), *reader.scan(ACTIVITY)):
         assert list(groups.controller.keys(Change(1, record.key, None, record), reader)) == [key]
+
+
+async def shrink_group(groups, desired):
+    """What an autoscaler, or the user, asks of the Auto Scaling group itself."""
+    smaller = msgspec.structs.replace(groups.group, desired=desired)
+    name = smaller.name
+    await groups.store.transact(lambda tx: tx.put(AUTO_SCALING_GROUP, *PLACE, name, smaller))
+
+
+async def test_the_group_has_the_hook_by_which_eks_drains_its_nodes(groups):
+    await groups.begin()
+    (record,) = groups.store.reader.scan(LIFECYCLE_HOOK, *PLACE)
+    hook = record.value
+    assert (hook.name, hook.transition) == (
+        "Terminate-LC-Hook",
+        "autoscaling:EC2_INSTANCE_TERMINATING",
+    )
+    assert (hook.heartbeat_seconds, hook.default_result) == (1800, "CONTINUE")
+
+
+async def test_a_node_that_auto_scaling_ends_by_itself_is_drained_first(groups, cluster):
+    await groups.begin()
+    for each in groups.running:
+        cluster.run(f"web-{each.id}", node_name(each))
+        cluster.protected.add(f"web-{each.id}")
+    await shrink_group(groups, 1)
+    await groups.settle()
+    assert len(groups.running) == 2
+    (going,) = (each for each in groups.members if each.lifecycle == "Terminating:Wait")
+    cordoned = [name for name, n in cluster.nodes.items() if n["spec"].get("unschedulable")]
+    assert len(cordoned) == 1
+    groups.restart()
+    cluster.protected.clear()
+    await groups.settle()
+    assert cluster.evicted == [f"web-{going.instance_id}"]
+    assert len(groups.running) == 1
+    assert groups.status.status == "ACTIVE"
+
+
+async def test_a_budget_holds_an_instance_that_is_to_go_for_a_quarter_of_an_hour(groups, cluster):
+    await groups.begin()
+    for each in groups.running:
+        cluster.run(f"web-{each.id}", node_name(each))
+        cluster.protected.add(f"web-{each.id}")
+    await shrink_group(groups, 1)
+    await groups.settle()
+    await groups.wait(899)
+    assert len(groups.running) == 2
+    await groups.wait(1)
+    assert len(groups.running) == 1
+
+
+async def test_a_machine_that_died_is_let_go_at_once(groups, cluster):
+    await groups.begin()
+    dead = groups.running[0]
+    cluster.run("web", node_name(dead))
+    status = InstanceStatus(state="terminated", changed_at=groups.clock.now())
+    await groups.store.transact(lambda tx: tx.put(INSTANCE_STATUS, *PLACE, dead.id, status))
+    await groups.settle()
+    assert dead.id not in {each.id for each in groups.running}
+    assert (len(groups.running), cluster.evicted) == (2, [])
+
+
+async def test_nodes_that_eks_has_drained_itself_are_not_waited_for_again(groups, cluster):
+    await groups.begin(desired_size=2, force_update=True)
+    await groups.upgrade(force_update=True)
+    for _ in range(60):
+        await groups.turn()
+        assert not any(each.lifecycle == "Terminating:Wait" for each in groups.members)
+    assert {each.image_id for each in groups.running} == {image("1.36").id}
+
+
+async def test_pods_of_a_silent_node_are_waited_for_only_as_long_as_they_may_take(groups, cluster):
+    """Nobody says of them that they have ended; 2020, when they should have, is long ago."""
+    await groups.begin(repair={"enabled": True})
+    ill = groups.running[0]
+    cluster.run("web", node_name(ill))
+    cluster.lingering.add("web")
+    cluster.become(node_name(ill), ready=False, since=at(groups.clock.now()))
+    await groups.wait(1900)
+    assert cluster.evicted == ["web"]
+    assert ill.id not in {each.id for each in groups.running}

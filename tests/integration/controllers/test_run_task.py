@@ -129,6 +129,28 @@ async def test_task_with_an_eni_of_another_account_beside_its_own_has_both_on_it
     await host.close()
 
 
+async def test_task_whose_further_eni_is_gone_says_so_and_speaks_of_no_role(plane: Plane) -> None:
+    lost = TaskInterface(ACCOUNT, "eni-0123456789abcdef0")
+
+    def put_beside(tx: Transaction) -> None:
+        (record,) = tx.scan(TASK)
+        network = msgspec.structs.replace(record.value.network, beside=(lost,))
+        changed = msgspec.structs.replace(record.value, network=network)
+        tx.put(TASK, record.key.account, record.key.region, record.key.name, changed)
+
+    host = PlayedAgent(plane, host="host-1")
+    await host.register()
+    arn = await _run(plane)
+    await plane.store.transact(put_beside)
+    await host.connect()
+    task = await plane.status(arn, "STOPPED")
+    assert (task["stopCode"], task["stoppedReason"]) == (
+        "TaskFailedToStart",
+        f"ResourceInitializationError: The networkInterface ID '{lost.id}' does not exist",
+    )
+    await host.close()
+
+
 async def test_stopped_task_gives_back_its_address_and_its_place(
     plane: Plane, host: PlayedAgent
 ) -> None:

@@ -16,6 +16,7 @@ KEPT_SECONDS = 42 * 24 * 3600.0
 KEPT = 200
 """Of one group, those that have ended."""
 LAUNCHING = "Launching a new EC2 instance"
+WAITING = "MidLifecycleAction"
 
 
 class Activities:
@@ -65,6 +66,21 @@ class Activities:
                 return activity
         return None
 
+    def wait(self, instance_id: str) -> None:
+        """What goes on for the instance waits for lifecycle actions."""
+        for activity in list(self._all.values()):
+            if activity.instance_id == instance_id and not activity.ended_at:
+                waiting = msgspec.structs.replace(activity, status=WAITING, progress=60)
+                self._put(waiting)
+
+    def abandon(self, instance_id: str, message: str) -> None:
+        """The launch of the instance came to nothing: its lifecycle action was abandoned."""
+        activity = self.going_on(instance_id, LAUNCHING)
+        if activity is not None:
+            said = f"{activity.description}.  Status Reason: {message}"
+            told = msgspec.structs.replace(activity, description=said)
+            self.stop(told, "Cancelled", message)
+
     def end(self, instance_id: str) -> None:
         """Whatever goes on for the instance has come about."""
         for activity in list(self._all.values()):
@@ -101,8 +117,9 @@ class Activities:
         return max(each.ended_at for each in launches[:failures]) + seconds_to_wait(failures)
 
     def _is_launch_since_change(self, activity: Activity) -> bool:
+        tried = activity.status in {"Successful", "Failed"}
         return (
-            activity.status in {"Successful", "Failed"}
+            (tried or activity.message.startswith(words.NOT_COMPLETED))
             and activity.description.startswith(LAUNCHING)
             and self._revisions.get(activity.id, self._group.revision + 1) > self._group.revision
         )

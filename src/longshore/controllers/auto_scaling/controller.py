@@ -7,7 +7,7 @@ from longshore.controllers.auto_scaling.group import Group
 from longshore.controllers.auto_scaling.turn import turn
 from longshore.controllers.interface import Surroundings
 from longshore.instances import Around
-from longshore.model.auto_scaling import AUTO_SCALING_GROUP, MEMBER, REFRESH
+from longshore.model.auto_scaling import AUTO_SCALING_GROUP, LIFECYCLE_HOOK, MEMBER, REFRESH
 from longshore.model.instances import INSTANCE, INSTANCE_STATUS
 from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader, Transaction
@@ -21,6 +21,7 @@ class AutoScaling:
         AUTO_SCALING_GROUP,
         INSTANCE,
         INSTANCE_STATUS,
+        LIFECYCLE_HOOK,
         MEMBER,
         REFRESH,
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from longshore.controllers.auto_scaling import words
 from longshore.controllers.auto_scaling.activities import LAUNCHING, Activities
+from longshore.controllers.auto_scaling.hooks import Verdict, verdict
 from longshore.controllers.auto_scaling.launching import (
     GROUP_TAG,
     Failure,
@@ -19,9 +20,13 @@ from longshore.controllers.auto_scaling.seen import Seen, seen
 from longshore.instances import Around, terminate_instance
 from longshore.model.auto_scaling import (
     AUTO_SCALING_GROUP,
+    LIFECYCLE_HOOK,
     MEMBER,
+    ON_TERMINATION,
     AutoScalingGroup,
+    LifecycleAction,
     Member,
+    hook_name,
     is_suspended,
     member_name,
 )
@@ -40,6 +45,8 @@ class Group:
         self.places = places_of(tx, around, record.value)
         self.later: list[float] = []
         """Seconds after which there may be something to do."""
+        hooks = tx.find(LIFECYCLE_HOOK, *around.place, "group", record.value.name)
+        self.hooks = {each.value.name: each.value for each in hooks}
         found = tx.find(MEMBER, *around.place, "group", record.value.name)
         self._members = {each.value.instance_id: each.value for each in found}
         self._seen = {each.instance_id: self._look(each) for each in self._members.values()}
@@ -107,8 +114,28 @@ class Group:
             tagged = msgspec.structs.replace(instance, tags=tags)
             self.tx.put(INSTANCE, *self.around.place, instance_id, tagged)
 
+    def await_actions(self, instance_id: str, transition: str, lifecycle: str) -> bool:
+        """Have the member wait in this state for what hooks of the transition ask for; whether any
+        does."""
+        now, done = self.around.now, self._members[instance_id].done
+        names = [name for name, hook in self.hooks.items() if hook.transition == transition]
+        actions = tuple(
+            LifecycleAction(hook=name, token=self.around.ids.uuid(), since=now, heartbeat_at=now)
+            for name in sorted(names)
+            if name not in done
+        )
+        if actions:
+            self.change(instance_id, lifecycle=lifecycle, actions=actions)
+            self.activities.wait(instance_id)
+        return bool(actions)
+
+    def verdict(self, instance_id: str) -> Verdict:
+        """What the actions that the member waits for have come to."""
+        return verdict(self._members[instance_id].actions, self.hooks, self.around.now)
+
     def terminate(self, instance_id: str, *causes: str, failure: str = "") -> None:
-        """End the instance; `failure` is what its launch came to where it never served."""
+        """Have the instance end, once its lifecycle actions are over; `failure` is what its launch
+        came to where it never served. Nothing of a deleted group waits."""
         member = self._members[instance_id]
         launching = self.activities.going_on(instance_id, LAUNCHING)
         if launching is not None:
@@ -116,11 +143,24 @@ class Group:
             self.activities.stop(launching, "Failed" if failure else "Cancelled", message)
         cause = words.joined(*causes) or member.cause
         self.activities.begin(words.terminating(instance_id), cause, instance_id=instance_id)
+        self.change(instance_id, asked="", cause=cause, actions=())
+        waits = not self.value.deleted_at and self.await_actions(
+            instance_id, ON_TERMINATION, "Terminating:Wait"
+        )
+        if not waits:
+            self.end(instance_id, "Terminating")
+
+    def end(self, instance_id: str, lifecycle: str) -> None:
+        """End the instance of a member that waits for nothing any more."""
         if terminate_instance(self.tx, self.around, instance_id) is None:
             self.activities.end(instance_id)
             self.drop(instance_id)
             return
-        self.change(instance_id, lifecycle="Terminating", asked="", cause=cause)
+        self.change(instance_id, lifecycle=lifecycle, actions=())
+
+    def forget_hooks(self) -> None:
+        for name in self.hooks:
+            self.tx.delete(LIFECYCLE_HOOK, *self.around.place, hook_name(self.value.name, name))
 
     def launch(
         self,

@@ -5,6 +5,7 @@ Auto Scaling group")
 """
 
 from longshore.controllers.auto_scaling.seen import STARTING, UNHEALTHY, Seen
+from longshore.model.auto_scaling import COUNTED
 
 GONE = "an EC2 health check indicating it has been terminated or stopped"
 IMPAIRED = "an EC2 instance status checks failure"
@@ -19,7 +20,7 @@ def trouble(member: Seen, grace: float, now: float) -> str:
     An instance that does not run is found out at once, one that fails its status checks only when
     it has had time to recover and the `grace` (seconds since it became InService) is over.
     """
-    if member.lifecycle not in {"Pending", "InService"}:
+    if member.lifecycle not in COUNTED:
         return ""
     if member.state not in STARTING:
         return GONE

@@ -15,7 +15,9 @@ from longshore.controllers.auto_scaling.replacing import Limits, limits
 from longshore.controllers.auto_scaling.seen import Seen, Warmup, counted
 from longshore.model.auto_scaling import (
     ACTIVE_REFRESHES,
+    PENDING,
     REFRESH,
+    TERMINATING,
     Refresh,
     member_name,
     rolled_back,
@@ -216,9 +218,7 @@ class Refreshing:
 
     def _is_moving(self) -> bool:
         members = self._group.members
-        return any(
-            each.instead_of or each.lifecycle in {"Pending", "Terminating"} for each in members
-        )
+        return any(each.instead_of or each.lifecycle in PENDING | TERMINATING for each in members)
 
     def _succeed(self, refresh: Refresh) -> None:
         rolled_back = refresh.status == "RollbackInProgress"

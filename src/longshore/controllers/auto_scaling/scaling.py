@@ -11,6 +11,7 @@ from longshore.controllers.auto_scaling.replacing import Step, limits, step
 from longshore.controllers.auto_scaling.seen import UNHEALTHY, Seen, counted
 from longshore.controllers.auto_scaling.selection import Current, select
 from longshore.controllers.auto_scaling.spread import imbalance, in_order
+from longshore.model.auto_scaling import TERMINATING
 
 AT_ONCE = 20
 """Members launched in one transaction."""
@@ -53,7 +54,7 @@ class Scaling:
 
     def _cause_of_growth(self, have: int, desired: int) -> str:
         change = self._group.activities.change()
-        going = [each for each in self._group.members if each.lifecycle == "Terminating"]
+        going = [each for each in self._group.members if each.lifecycle in TERMINATING]
         if not change and any(each.health == UNHEALTHY for each in going):
             return words.at(self._now, words.REPLACES_UNHEALTHY)
         if not change and self._refreshing.replacing:

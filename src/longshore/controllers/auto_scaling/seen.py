@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from longshore.model.auto_scaling import Member
+from longshore.model.auto_scaling import COUNTED, Member
 from longshore.model.instances import Instance, InstanceStatus, state_of
 
 STARTING = frozenset({"pending", "running"})
@@ -34,7 +34,7 @@ class Seen:
     @property
     def live(self) -> bool:
         """It is of use, or is to be."""
-        return self.lifecycle in {"Pending", "InService"} and not self.asked
+        return self.lifecycle in COUNTED and not self.asked
 
 
 def seen(member: Member, instance: Instance | None, status: InstanceStatus | None) -> Seen:

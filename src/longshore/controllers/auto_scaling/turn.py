@@ -9,10 +9,17 @@ from longshore.controllers.auto_scaling.health import (
     time_left,
     trouble,
 )
+from longshore.controllers.auto_scaling.hooks import CONTINUE
 from longshore.controllers.auto_scaling.refreshing import Refreshing
 from longshore.controllers.auto_scaling.scaling import Scaling
 from longshore.controllers.auto_scaling.seen import HEALTHY, UNHEALTHY, Seen
-from longshore.model.auto_scaling import AUTO_SCALING_GROUP
+from longshore.model.auto_scaling import (
+    AUTO_SCALING_GROUP,
+    COUNTED,
+    ON_LAUNCH,
+    PENDING,
+    TERMINATING,
+)
 
 
 def turn(group: Group) -> float | None:
@@ -43,6 +50,14 @@ def _nothing(group: Group, member: Seen) -> None:
     """In service, it is looked at by its health; in standby nobody looks at it."""
 
 
+def _terminating_wait(group: Group, member: Seen) -> None:
+    found = group.verdict(member.id)
+    if found.result:
+        group.end(member.id, "Terminating:Proceed")
+    else:
+        group.look_after(found.seconds)
+
+
 def _terminating(group: Group, member: Seen) -> None:
     if member.state == "terminated":
         group.activities.end(member.id)
@@ -52,8 +67,25 @@ def _terminating(group: Group, member: Seen) -> None:
 def _pending(group: Group, member: Seen) -> None:
     if member.state == "running":
         group.have_tag(member.id, wanted=True)
-        group.change(member.id, lifecycle="InService", in_service_at=group.around.now)
-        group.activities.end(member.id)
+        if not group.await_actions(member.id, ON_LAUNCH, "Pending:Wait"):
+            _proceed(group, member)
+
+
+def _pending_wait(group: Group, member: Seen) -> None:
+    found = group.verdict(member.id)
+    if not found.result:
+        group.look_after(found.seconds)
+    elif found.result == CONTINUE:
+        group.change(member.id, lifecycle="Pending:Proceed", actions=())
+    else:
+        group.activities.abandon(member.id, words.abandoned(found.token, found.why))
+        cause = words.at(group.around.now, words.taken_out(words.ABANDONED))
+        group.terminate(member.id, cause)
+
+
+def _proceed(group: Group, member: Seen) -> None:
+    group.change(member.id, lifecycle="InService", in_service_at=group.around.now)
+    group.activities.end(member.id)
 
 
 def _detaching(group: Group, member: Seen) -> None:
@@ -71,7 +103,11 @@ _FOLLOWED: dict[str, Callable[[Group, Seen], None]] = {
     "Detaching": _detaching,
     "EnteringStandby": _entering_standby,
     "Pending": _pending,
+    "Pending:Proceed": _proceed,
+    "Pending:Wait": _pending_wait,
     "Terminating": _terminating,
+    "Terminating:Proceed": _terminating,
+    "Terminating:Wait": _terminating_wait,
 }
 
 
@@ -79,7 +115,7 @@ def obey(group: Group) -> None:
     """What the API asked of members."""
     now = group.around.now
     for member in group.members:
-        if member.lifecycle not in {"Pending", "InService", "Standby"} or not member.asked:
+        if member.lifecycle not in COUNTED | {"Standby"} or not member.asked:
             continue
         said = group.records[member.id].cause
         cause = said or words.at(now, words.taken_out("a user request"))
@@ -113,7 +149,7 @@ def _replace(group: Group, member: Seen, why: str) -> None:
         return
     status = group.status(member.id)
     reason = status.reason.message if status is not None and status.reason is not None else ""
-    failure = words.never_in_service(reason) if member.lifecycle == "Pending" else ""
+    failure = words.never_in_service(reason) if member.lifecycle in PENDING else ""
     cause = words.at(group.around.now, words.taken_out(why))
     group.terminate(member.id, cause, failure=failure)
 
@@ -122,10 +158,13 @@ def take_away(group: Group) -> None:
     """End the members of a deleted group; when none is left, the group and all of it go."""
     cause = words.at(group.around.now, words.taken_out(words.GROUP_DELETED))
     for member in group.members:
-        if member.lifecycle != "Terminating":
+        if member.lifecycle == "Terminating:Wait":
+            group.end(member.id, "Terminating:Proceed")
+        elif member.lifecycle not in TERMINATING:
             group.terminate(member.id, cause)
     if group.members:
         return
     group.activities.remove_all()
+    group.forget_hooks()
     Refreshing(group).remove_all()
     group.tx.delete(AUTO_SCALING_GROUP, *group.around.place, group.value.name)

@@ -42,6 +42,15 @@ def never_in_service(reason: str) -> str:
     return message[:LONGEST_MESSAGE]
 
 
+NOT_COMPLETED = "Instance failed to complete user's Lifecycle Action"
+ABANDONED = "an abandoned lifecycle action"
+
+
+def abandoned(token: str, why: str) -> str:
+    """The status message of a launch whose lifecycle action was abandoned."""
+    return f"{NOT_COMPLETED}: Lifecycle Action with token {token} was abandoned: {why}"
+
+
 def grew(before: int, after: int) -> str:
     return (
         "an instance was started in response to a difference between desired and actual capacity, "

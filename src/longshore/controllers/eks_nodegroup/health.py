@@ -12,6 +12,10 @@ from longshore.model.eks_parts import Nodegroup
 
 JOIN_SECONDS = 900.0
 """For so long an instance may take to join its cluster."""
+ROOM_SECONDS = 300.0
+"""For so long its launches may fail for a reason that may pass."""
+PASSING = ("We currently do not have sufficient", "Instance became unhealthy while waiting")
+"""What launches say that come to nothing for now: no host has room, a machine did not come up."""
 NO_ADDRESSES = "not enough free addresses"
 OPTIONS = {"ON_DEMAND": "On-Demand", "SPOT": "Spot"}
 
@@ -47,9 +51,15 @@ def _created(nodegroup: Nodegroup, scene: Scene, troubles: Sequence[Issue], bega
     if scene.reached and ready >= scene.desired:
         return Health("ACTIVE")
     issues = _launch_issues(nodegroup, scene)
-    if scene.now < began + JOIN_SECONDS:
+    if scene.now < began + (_patience(scene.failure) if issues else JOIN_SECONDS):
         return Health("CREATING", issues)
     return Health("CREATE_FAILED", issues or (_unjoined(nodegroup, scene),))
+
+
+def _patience(failure: str) -> float:
+    """For how long launches that fail so may come to nothing. What is wrong with the group itself
+    fails all that come later too."""
+    return ROOM_SECONDS if any(each in failure for each in PASSING) else 0.0
 
 
 def _launch_issues(nodegroup: Nodegroup, scene: Scene) -> tuple[Issue, ...]:

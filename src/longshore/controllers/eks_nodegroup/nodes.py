@@ -42,6 +42,7 @@ def _node(found: Object) -> Node:
         name=metadata["name"],
         instance_id=provider[1] if provider is not None else "",
         ready=ready.get("status") == "True",
+        reason=str(ready.get("reason", "")),
         since=_seconds(ready.get("lastTransitionTime") or metadata.get("creationTimestamp")),
         cordoned=bool(spec.get("unschedulable")),
         marked=MARK in (metadata.get("annotations") or {}),
@@ -128,11 +129,14 @@ def _as_set(taints: Sequence[Object]) -> set[tuple[str, str, str]]:
     return {(each.get("key", ""), each.get("value", ""), each.get("effect", "")) for each in taints}
 
 
-async def drain(client: Client, name: str, *, force: bool = False) -> int:
+async def drain(client: Client, name: str, *, force: bool = False, silent_at: float = 0.0) -> int:
     """Ask the node's pods to leave, as far as their PodDisruptionBudgets let them; where it is
-    forced, delete them. How many are still there: DaemonSets' own do not count."""
+    forced, delete them. How many are still there: DaemonSets' own do not count.
+
+    `silent_at` is now (epoch seconds) where the node's kubelet is not heard of: nobody says then
+    that a pod has ended, whose time to do so is over."""
     pods = await client.list(PODS, fieldSelector=f"spec.nodeName={name}")
-    staying = [pod for pod in pods if _is_to_leave(pod)]
+    staying = [pod for pod in pods if _is_to_leave(pod) and not _is_over(pod, silent_at)]
     for pod in staying:
         if not pod["metadata"].get("deletionTimestamp"):
             await (_delete if force else _evict)(client, pod)
@@ -147,6 +151,12 @@ def _is_to_leave(pod: Object) -> bool:
         or any(each.get("controller") and each.get("kind") == "DaemonSet" for each in owners)
         or (pod.get("status") or {}).get("phase") in ENDED
     )
+
+
+def _is_over(pod: Object, now: float) -> bool:
+    """Whether its time to end is over: a deletion's time stamp has the grace period in it."""
+    deleted = pod["metadata"].get("deletionTimestamp")
+    return deleted is not None and _seconds(deleted) <= now
 
 
 async def _evict(client: Client, pod: Object) -> None:
@@ -177,15 +187,17 @@ async def _delete(client: Client, pod: Object) -> None:
             raise
 
 
-async def drain_all(client: Client, drains: Sequence[Drain]) -> dict[str, int]:
+async def drain_all(
+    client: Client, drains: Sequence[Drain], silent_at: float = 0.0
+) -> dict[str, int]:
     """Go on with these drains; how many pods are still on each node. Where the API server does not
-    answer, one is thought to be."""
+    answer, one is thought to be. `silent_at` is as in `drain`, of all nodes."""
     left: dict[str, int] = {}
     for each in drains:
         if not each.node:
             continue
         try:
-            left[each.node] = await drain(client, each.node, force=each.forced)
+            left[each.node] = await drain(client, each.node, force=each.forced, silent_at=silent_at)
         except (OSError, Refused) as failure:
             log.warning("a node could not be drained", node=each.node, reason=str(failure))
             left[each.node] = 1

@@ -7,14 +7,19 @@ import msgspec
 
 from longshore.base.ids import Ids
 from longshore.controllers.eks_nodegroup import template as templates
+from longshore.controllers.eks_nodegroup.scene import HOOK
 from longshore.controllers.eks_nodegroup.template import group_name, name_of
 from longshore.model import eks, iam
 from longshore.model.arn import make_arn
 from longshore.model.auto_scaling import (
     AUTO_SCALING_GROUP,
+    LIFECYCLE_HOOK,
     MEMBER,
+    ON_TERMINATION,
     AutoScalingGroup,
+    LifecycleHook,
     group_arn,
+    hook_name,
     member_name,
 )
 from longshore.model.eks_parts import (
@@ -31,6 +36,8 @@ API_MODES = frozenset({"API", "API_AND_CONFIG_MAP"})
 EC2_LINUX = "EC2_LINUX"
 NODE_USERNAME, NODE_GROUPS = "system:node:{{EC2PrivateDNSName}}", ("system:nodes",)
 GRACE_SECONDS = 15
+HEARTBEAT_SECONDS = 1800
+CONTINUE = "CONTINUE"
 TERMINATION_POLICIES = ("AllocationStrategy", "OldestLaunchTemplate", "OldestInstance")
 LINKED_ROLE = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
 
@@ -241,6 +248,15 @@ def have_group(
         return status
     group = _new_group(ids, key, nodegroup, mixed, now)
     tx.create(AUTO_SCALING_GROUP, key.account, key.region, group.name, group)
+    hook = LifecycleHook(
+        group=group.name,
+        name=HOOK,
+        transition=ON_TERMINATION,
+        heartbeat_seconds=HEARTBEAT_SECONDS,
+        default_result=CONTINUE,
+    )
+    name = hook_name(group.name, hook.name)
+    tx.create(LIFECYCLE_HOOK, key.account, key.region, name, hook)
     made = msgspec.structs.replace(status, group=group.name)
     put_status(tx, key, made)
     return made
@@ -332,8 +348,29 @@ def ask_to_end(
     found = tx.get(MEMBER, key.account, key.region, name)
     if found is None or found.value.asked:
         return
-    asked = msgspec.structs.replace(found.value, asked="terminate", replace=replace, cause=why)
+    # Whatever could be drained of its node has been.
+    done = (HOOK,)
+    asked = msgspec.structs.replace(
+        found.value, asked="terminate", replace=replace, cause=why, done=done
+    )
     tx.put(MEMBER, key.account, key.region, name, asked)
     group = group_of(tx, key, status)
     if group is not None and not replace:
         resize(tx, key, status, now, why, desired=max(0, group.desired - 1))
+
+
+def let_go(tx: Transaction, key: Key, status: NodegroupStatus, instance_id: str) -> None:
+    """Complete the lifecycle action that a member waits for: its node has been drained."""
+    name = member_name(status.group, instance_id)
+    found = tx.get(MEMBER, key.account, key.region, name)
+    if found is None:
+        return
+    actions = tuple(
+        msgspec.structs.replace(each, result=CONTINUE)
+        if each.hook == HOOK and not each.result
+        else each
+        for each in found.value.actions
+    )
+    if actions != found.value.actions:
+        changed = msgspec.structs.replace(found.value, actions=actions)
+        tx.put(MEMBER, key.account, key.region, name, changed)

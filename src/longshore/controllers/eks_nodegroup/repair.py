@@ -50,13 +50,16 @@ def repair(
 
 def _is_ill(seat: Seat, config: Mapping[str, Any], now: float) -> bool:
     node = seat.node
-    return node is not None and not node.ready and now >= node.since + _patience(config)
+    if node is None or node.ready:
+        return False
+    return now >= node.since + _patience(config, node.reason)
 
 
-def _patience(config: Mapping[str, Any]) -> float:
-    """Seconds; what the user says of the condition goes before the rule."""
+def _patience(config: Mapping[str, Any], reason: str) -> float:
+    """Seconds; what the user says of the condition and its reason goes before the rule."""
     for override in config.get("nodeRepairConfigOverrides", ()):
-        if override.get("nodeMonitoringCondition") == CONDITION:
+        named = (override.get("nodeMonitoringCondition"), override.get("nodeUnhealthyReason"))
+        if named == (CONDITION, reason):
             if override.get("repairAction") == "NoAction":
                 return float("inf")
             return 60.0 * float(override["minRepairWaitTimeMins"])

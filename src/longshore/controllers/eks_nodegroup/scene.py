@@ -1,11 +1,13 @@
 """A node group as decisions see it: its members, their nodes, and what the group may be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore.model.auto_scaling import Activity, Member
+from longshore.model.auto_scaling import COUNTED, Activity, Member
 
+HOOK = "Terminate-LC-Hook"
+"""The lifecycle hook of node groups' Auto Scaling groups: a node is drained before it goes."""
 LAUNCHING = "Launching a new EC2 instance"
 
 
@@ -18,6 +20,8 @@ class Node:
     ready: bool = True
     since: float = 0.0
     """Since when it is ready, or is not."""
+    reason: str = ""
+    """Why, in a word: `NodeStatusUnknown` of one whose kubelet is not heard of any more."""
     cordoned: bool = False
     marked: bool = False
     """Whether an update has made it unschedulable, not its administrator."""
@@ -39,6 +43,10 @@ class Seat:
     leaving: bool = False
     """It is being terminated, or is asked to be."""
     zone: str = ""
+    runs: bool = True
+    """Whether its instance does."""
+    waits_since: float = 0.0
+    """Since when it is to go, once it has been drained; 0 where nobody waits for that."""
     protected: bool = False
     """Whether nothing but an administrator takes it out of the group."""
     node: Node | None = None
@@ -67,23 +75,36 @@ class Scene:
         return [seat for seat in self.seats if not seat.leaving]
 
 
-def seats_of(members: Sequence[Member], nodes: Sequence[Node]) -> list[Seat]:
+def seats_of(
+    members: Sequence[Member], nodes: Sequence[Node], stopped: Collection[str] = ()
+) -> list[Seat]:
+    """`stopped` are the instances that do not run any more."""
     by_instance = {node.instance_id: node for node in nodes}
-    return [_seat(member, by_instance.get(member.instance_id)) for member in members]
+    return [
+        _seat(member, by_instance.get(member.instance_id), member.instance_id not in stopped)
+        for member in members
+    ]
 
 
-def _seat(member: Member, node: Node | None) -> Seat:
+def _seat(member: Member, node: Node | None, runs: bool) -> Seat:
     number = str((member.launch_template or {}).get("Version", ""))
     return Seat(
         instance_id=member.instance_id,
         version=int(number) if number.isdecimal() else 0,
         joined_at=member.joined_at,
         in_service=member.lifecycle == "InService",
-        leaving=bool(member.asked) or member.lifecycle not in {"Pending", "InService"},
+        leaving=bool(member.asked) or member.lifecycle not in COUNTED,
+        runs=runs,
+        waits_since=_waits_since(member),
         zone=member.zone,
         protected=member.protected,
         node=node,
     )
+
+
+def _waits_since(member: Member) -> float:
+    waiting = (each for each in member.actions if each.hook == HOOK and not each.result)
+    return next((each.since for each in waiting), 0.0)
 
 
 def last_failure(activities: Sequence[Activity]) -> str:

@@ -8,6 +8,7 @@ from longshore.base.logs import logger
 from longshore.controllers.cluster_clients import ClusterClients
 from longshore.controllers.eks_nodes import serving
 from longshore.controllers.eks_nodes.instances import instances_of, is_gone, name_of, named
+from longshore.controllers.eks_nodes.leaving import NODES, leave
 from longshore.controllers.interface import Surroundings
 from longshore.kubernetes.client import Client, Refused
 from longshore.model.eks import CLUSTER, CLUSTER_STATUS, Cluster, ClusterStatus
@@ -16,7 +17,6 @@ from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader
 
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-NODES = "/api/v1/nodes"
 SOON_SECONDS = 2.0
 """How often a cluster is looked at that an instance may be joining."""
 LATER_SECONDS = 15.0
@@ -66,33 +66,32 @@ class EksNodes:
             return SOON_SECONDS
         instances = instances_of(reader, key, record.value)
         try:
-            nodes = await self._forget_gone(key, client)
-            if not nodes and not instances:
+            nodes, leaving = await self._forget_gone(key, client)
+            if not nodes and not instances and not leaving:
                 return None
             await self._approve(key, client, instances)
         except OSError:
             # The API server is away for a moment while it is exchanged; its own loop knows.
             return SOON_SECONDS
-        return self._again(instances)
+        return SOON_SECONDS if leaving else self._again(instances)
 
     def _again(self, instances: Sequence[Instance]) -> float:
         newest = max((each.launched_at for each in instances), default=0.0)
         joining = self._clock.now() < newest + JOINING_SECONDS
         return SOON_SECONDS if joining else LATER_SECONDS
 
-    async def _forget_gone(self, key: Key, client: Client) -> list[dict[str, Any]]:
-        """Have no Node whose instance is no more; the others."""
-        nodes = await client.list(NODES)
-        left = []
-        for node in nodes:
+    async def _forget_gone(self, key: Key, client: Client) -> tuple[list[dict[str, Any]], bool]:
+        """Have no Node whose instance is no more; the others, and whether one has yet to go."""
+        left, leaving = [], False
+        for node in await client.list(NODES):
             if not is_gone(self._store.reader, key, node):
                 left.append(node)
-                continue
-            name, uid = node["metadata"]["name"], node["metadata"]["uid"]
-            # An instance that joins under the name just now is another node.
-            await client.delete(f"{NODES}/{name}", preconditions={"uid": uid})
-            log.info("a node was removed whose instance is gone", cluster=key.name, node=name)
-        return left
+            elif await leave(client, node, self._clock.now()):
+                name = node["metadata"]["name"]
+                log.info("a node was removed whose instance is gone", cluster=key.name, node=name)
+            else:
+                leaving = True
+        return left, leaving
 
     async def _approve(self, key: Key, client: Client, instances: Sequence[Instance]) -> None:
         """Have every request approved that is the node's own; others wait for an administrator."""

@@ -1,5 +1,5 @@
 """Amazon EC2 Auto Scaling's API (botocore's `autoscaling`): groups, their members, activities,
-tags, instance refreshes.
+tags, instance refreshes, lifecycle hooks.
 
 Enters: requests of the query protocol. Leaves: groups of `model/auto_scaling.py` as they are asked
 for, what is asked of their members, activities and refreshes that begin. Instances are launched and
@@ -12,6 +12,7 @@ from longshore.services.autoscaling import (
     describing,
     groups,
     health,
+    hooks,
     kinds,
     membership,
     processes,
@@ -35,6 +36,7 @@ def service() -> Service:
             **describing.OPERATIONS,
             **groups.OPERATIONS,
             **health.OPERATIONS,
+            **hooks.OPERATIONS,
             **kinds.OPERATIONS,
             **membership.OPERATIONS,
             **processes.OPERATIONS,

@@ -5,7 +5,13 @@ from typing import Any
 
 import msgspec
 
-from longshore.model.auto_scaling import Activity, AutoScalingGroup, Member
+from longshore.model.auto_scaling import (
+    COUNTED,
+    TERMINATING,
+    Activity,
+    AutoScalingGroup,
+    Member,
+)
 from longshore.services.autoscaling.activities import activity_shape
 from longshore.services.autoscaling.failures import in_progress, invalid, no_member
 from longshore.services.autoscaling.records import (
@@ -84,11 +90,11 @@ def terminate_instance(context: Context, request: Request) -> Response:
 
 def counts(member: Member) -> bool:
     """Whether desired capacity has a place for it."""
-    return member.lifecycle in {"Pending", "InService"} and not member.asked
+    return member.lifecycle in COUNTED and not member.asked
 
 
 def _is_going(member: Member) -> bool:
-    return member.lifecycle == "Terminating" or member.asked == "terminate"
+    return member.lifecycle in TERMINATING or member.asked == "terminate"
 
 
 def _terminable(context: Context, instance_id: str, group: str | None) -> Member:

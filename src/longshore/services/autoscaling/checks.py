@@ -24,9 +24,8 @@ UNBUILT: Mapping[str, Callable[[Document], Any]] = {
         or request.get("TargetGroupARNs")
         or request.get("TrafficSources")
     ),
-    "lifecycle hooks": lambda request: (
-        request.get("LifecycleHookSpecificationList")
-        or _inner(request, "InstanceLifecyclePolicy", "RetentionTriggers", "TerminateHookAbandon")
+    "instances that are retained when a lifecycle hook is abandoned": lambda request: (
+        _inner(request, "InstanceLifecyclePolicy", "RetentionTriggers", "TerminateHookAbandon")
         not in {None, "terminate"}
     ),
     "placement groups": lambda request: request.get("PlacementGroup"),

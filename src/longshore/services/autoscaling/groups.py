@@ -5,7 +5,12 @@ from typing import Any
 
 import msgspec
 
-from longshore.model.auto_scaling import AUTO_SCALING_GROUP, AutoScalingGroup, group_arn
+from longshore.model.auto_scaling import (
+    AUTO_SCALING_GROUP,
+    TERMINATING,
+    AutoScalingGroup,
+    group_arn,
+)
 from longshore.services.autoscaling.checks import (
     check_built,
     check_name,
@@ -20,6 +25,7 @@ from longshore.services.autoscaling.failures import (
     invalid,
     limit_exceeded,
 )
+from longshore.services.autoscaling.hooks import put_hook
 from longshore.services.autoscaling.kinds import MOST_GROUPS
 from longshore.services.autoscaling.records import (
     active_refresh,
@@ -70,6 +76,8 @@ def create_group(context: Context, request: Request) -> Response:
     put_group(
         context, resized(context, group, desired, "a user request created an AutoScalingGroup")
     )
+    for specification in request.get("LifecycleHookSpecificationList") or ():
+        put_hook(context, group, specification)
     return {}
 
 
@@ -145,7 +153,7 @@ def delete_group(context: Context, request: Request) -> Response:
         )
     members = members_of(context, group)
     if members and not force:
-        if any(member.lifecycle != "Terminating" for member in members):
+        if any(member.lifecycle not in TERMINATING for member in members):
             raise in_use(
                 "You cannot delete an AutoScalingGroup while there are instances or pending Spot "
                 "instance request(s) still in the group."

@@ -36,8 +36,8 @@ def nodegroup(**fields):
 
 
 def seat(number, *, ready=True, since=0.0, joined=True, leaving=False):
-    name = f"i-{number}"
-    node = Node(name=f"n-{number}", instance_id=name, ready=ready, since=since)
+    name, reason = f"i-{number}", "KubeletReady" if ready else "NodeStatusUnknown"
+    node = Node(name=f"n-{number}", instance_id=name, ready=ready, since=since, reason=reason)
     return Seat(instance_id=name, node=node if joined else None, leaving=leaving)
 
 
@@ -122,10 +122,10 @@ def test_nothing_is_repaired_unless_that_is_asked_for():
     assert repair(off, (), scene(ill(1)), {}).drains == ()
 
 
-def override(action, minutes):
+def override(action, minutes, reason="NodeStatusUnknown"):
     return {
         "nodeMonitoringCondition": "Ready",
-        "nodeUnhealthyReason": "NodeStatusUnknown",
+        "nodeUnhealthyReason": reason,
         "minRepairWaitTimeMins": minutes,
         "repairAction": action,
     }
@@ -135,6 +135,8 @@ def test_the_time_to_wait_may_be_another():
     sooner = [override("Replace", 5)]
     assert repaired(ill(1, 300), nodeRepairConfigOverrides=sooner).drains
     assert not repaired(ill(1, 299), nodeRepairConfigOverrides=sooner).drains
+    another = [override("Replace", 5, "KubeletNotReady")]
+    assert not repaired(ill(1, 300), nodeRepairConfigOverrides=another).drains
     never = [override("NoAction", 5)]
     assert not repaired(ill(1, 10_000), nodeRepairConfigOverrides=never).drains
 
