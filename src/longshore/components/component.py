@@ -29,9 +29,13 @@ class OnPath(msgspec.Struct, frozen=True):
 
 
 class Distribution(msgspec.Struct, frozen=True):
-    """Packages of Debian 12 and Ubuntu 24.04, installed with apt-get."""
+    """Packages of Debian 12 and Ubuntu 24.04, installed with apt-get.
+
+    `services` are units that they would start now and with the machine: none of them is wanted.
+    """
 
     packages: tuple[str, ...]
+    services: tuple[str, ...] = ()
     name: ClassVar[str] = "distribution"
 
 
@@ -72,6 +76,7 @@ class GoModule(msgspec.Struct, frozen=True):
 
     `packages` by program: what `go build` is told. `linker` is given as -ldflags, `modfile` where
     one folder is built in several versions: then that file, and the .sum beside it, pin the build.
+    `beside` are folders of other modules that it has packages of, from its own folder.
     """
 
     version: str
@@ -80,6 +85,7 @@ class GoModule(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     linker: str = "-s -w"
     modfile: str = "go.mod"
+    beside: tuple[str, ...] = ()
     minutes: int = 2
     """About how long a cold build takes on two cores."""
     name: ClassVar[str] = "go module"

@@ -221,6 +221,66 @@ METRICS_SERVER = Component(
     part_of="kubernetes",
 )
 
+NETWORK_POLICY = Component(
+    name="network-policy",
+    purpose="enforces the NetworkPolicies of EKS clusters on their nodes",
+    programs=("network-policy-agent",),
+    # None asks for a version: no other machine has it.
+    probe=None,
+    accepted=Range(),
+    sources=(
+        GoModule(
+            version="0.36.3",
+            folder="network-policy",
+            packages={"network-policy-agent": "./network-policy-agent"},
+            minutes=1,
+        ),
+    ),
+    wanted=False,
+    part_of="kubernetes",
+)
+
+KMS_PLUGIN = Component(
+    name="kms-plugin",
+    purpose="encrypts the secrets of EKS clusters with a KMS key",
+    programs=("kms-plugin",),
+    # None asks for a version: no other machine has it.
+    probe=None,
+    accepted=Range(),
+    sources=(
+        GoModule(
+            version="0.36.3",
+            folder="kms-plugin",
+            packages={"kms-plugin": "./kms-plugin"},
+            minutes=1,
+        ),
+    ),
+    wanted=False,
+    part_of="kubernetes",
+)
+
+EBS_CSI = Component(
+    name="ebs-csi",
+    purpose="persistent volumes of EKS clusters: a CSI driver and its controllers",
+    programs=("ebs-csi",),
+    # None asks for a version: add-ons say which one they have.
+    probe=None,
+    accepted=Range(),
+    sources=(
+        GoModule(
+            # Of upstream's driver, as which it answers.
+            version="1.53.0",
+            folder="ebs-csi",
+            packages={"ebs-csi": "./ebs-csi"},
+            linker="-s -w -X longshore/components/ebs-csi/ebs-csi/driver.Version=v1.53.0",
+            beside=("../node/longshore-node/api", "../node/longshore-node/imds"),
+            minutes=1,
+        ),
+    ),
+    wanted=False,
+    part_of="kubernetes",
+)
+
 NFTABLES = Component(
     name="nftables",
     purpose="shows and checks packet filters",
@@ -248,11 +308,49 @@ IPTABLES = Component(
     sources=(OnPath(), Distribution(("iptables",))),
 )
 
+HAPROXY = Component(
+    name="haproxy",
+    purpose="load balancers: one for each of their subnets, in an image of its own",
+    programs=("haproxy",),
+    probe=Probe("haproxy", ("-v",), r"[Vv]ersion (\d+\.\d+\.\d+)"),
+    accepted=Range("2.6"),
+    sources=(OnPath(), Distribution(("haproxy",), services=("haproxy.service",))),
+)
+
+BUSYBOX = Component(
+    name="busybox",
+    purpose="the shell of machine images and of the sample",
+    programs=("busybox",),
+    probe=Probe("busybox", (), r"BusyBox v(\d+\.\d+\.\d+)"),
+    accepted=Range("1.30"),
+    sources=(OnPath(), Distribution(("busybox-static",))),
+)
+
+HELM = Component(
+    name="helm",
+    purpose="the client of charts, for the tests of EKS clusters",
+    programs=("helm",),
+    probe=Probe("helm", ("version", "--short"), r"v(\d+\.\d+\.\d+)"),
+    accepted=Range("3.14", "4"),
+    sources=(
+        OnPath(),
+        GoModule(
+            version="3.21.4",
+            folder="helm",
+            packages={"helm": "helm.sh/helm/v3/cmd/helm"},
+            linker="-s -w -X helm.sh/helm/v3/internal/version.version=v3.21.4",
+            minutes=1,
+        ),
+    ),
+    wanted=False,
+)
+
 COMPONENTS = {
     pin.name: pin
     for pin in (
         *(CONTAINERD, RUNC, RUNC_SHIM, RUNSC, RUNSC_SHIM, NFTABLES, IPTABLES, IPROUTE2),
-        *(*KUBERNETES, NODE, COREDNS, METRICS_SERVER, GO),
+        *(HAPROXY, BUSYBOX, HELM),
+        *(*KUBERNETES, NODE, COREDNS, METRICS_SERVER, NETWORK_POLICY, EBS_CSI, KMS_PLUGIN, GO),
     )
 }
 

@@ -9,6 +9,7 @@ from longshore.controllers.log_retention import LogRetention
 from longshore.controllers.secret_deletion import SecretDeletion
 from longshore.controllers.service import service_controllers
 from longshore.controllers.task import task_controllers
+from longshore.controllers.volume import volume_controllers
 from longshore.telemetry.interface import LogStore
 
 
@@ -21,4 +22,5 @@ def controllers(surroundings: Surroundings, log_store: LogStore) -> Sequence[Con
         SecretDeletion(surroundings),
         *service_controllers(surroundings),
         *task_controllers(surroundings),
+        *volume_controllers(surroundings),
     ]

@@ -17,12 +17,17 @@ from longshore.controllers.eks_addons import AddonImages, EksAddons, EksBootstra
 from longshore.controllers.eks_admission import EksAdmission
 from longshore.controllers.eks_cluster import AdminAccess, EksCluster, Keeping
 from longshore.controllers.eks_cluster.plane import issuer_name
+from longshore.controllers.eks_encryption import EksEncryption
 from longshore.controllers.eks_fargate import EksFargate
+from longshore.controllers.eks_insights import EksInsights
 from longshore.controllers.eks_load_balancers import EksLoadBalancers
 from longshore.controllers.eks_nodegroup import EksNodegroup
 from longshore.controllers.eks_nodes import EksNodes
+from longshore.controllers.eks_patches import EksPatches
+from longshore.controllers.eks_pod_groups import EksPodGroups
 from longshore.controllers.instance import InstanceController, Machines
 from longshore.controllers.interface import Controller, Surroundings
+from longshore.controllers.key_rotation import KeyRotation
 from longshore.controllers.load_balancer import LoadBalancerController
 from longshore.controllers.loop import run_controllers
 from longshore.controllers.own_images import OwnImages
@@ -68,7 +73,12 @@ async def run(
     keeping = Keeping(installation, offer.sealer, authority.certificate_pem, surroundings.clock)
     clients = ClusterClients(AdminAccess(surroundings, keeping).of)
     asked = authenticator(
-        surroundings.store, identity, surroundings.clock, installation, ClusterObjects(clients)
+        surroundings.store,
+        identity,
+        surroundings.clock,
+        installation,
+        ClusterObjects(clients),
+        offer.log_store,
     )
     apps = (sessions.acs, sessions.tcs, asked, issuers(surroundings.store))
     for route, app in zip(routes.values(), apps, strict=True):
@@ -87,6 +97,7 @@ async def run(
             run_controllers(
                 [
                     *controllers(surroundings, offer.log_store),
+                    KeyRotation(surroundings, offer.sealer),
                     *_with_own_images(surroundings, offer, authority, keeping, clients),
                 ],
                 surroundings,
@@ -107,11 +118,15 @@ def _with_own_images(
     installation = surroundings.installation
     images = OwnImages(surroundings, offer.blobs)
     yield EksCluster(surroundings, keeping, images)
+    yield EksEncryption(surroundings, clients)
     yield EksAdmission(surroundings, clients, authority.certificate_pem)
     yield EksNodes(surroundings, clients)
     yield EksNodegroup(surroundings, clients)
+    yield EksPatches(surroundings)
+    yield EksInsights(surroundings, clients)
     yield EksLoadBalancers(surroundings, clients)
     yield EksFargate(surroundings, clients)
+    yield EksPodGroups(surroundings, clients)
     addon_images = AddonImages(installation, images)
     yield EksBootstrap(surroundings, clients, addon_images)
     yield EksAddons(surroundings, clients, addon_images)

@@ -71,6 +71,7 @@ def open_offer(surroundings: Surroundings, stack: contextlib.AsyncExitStack) -> 
             "elbv2": (),
             "eks-auth": (),
             "iam": (),
+            "kms": (sealer,),
             "logs": (log_store,),
             "secretsmanager": (sealer,),
             "ssm": (sealer,),

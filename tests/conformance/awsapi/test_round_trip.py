@@ -23,6 +23,7 @@ SERVICES = [
     ("logs", "json"),
     ("ssm", "json"),
     ("secretsmanager", "json"),
+    ("kms", "json"),
     ("eks", "rest-json"),
     ("lambda", "rest-json"),
     ("s3", "rest-xml"),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from longshore.components import (
@@ -12,7 +13,8 @@ from longshore.components import (
     install,
     locate,
 )
-from longshore.components.component import OnPath, Probe
+from longshore.components.component import Distribution, OnPath, Probe
+from longshore.components.sources import distribution
 from longshore.components.versions import Range
 
 CRANE = Component(
@@ -82,3 +84,40 @@ def test_missing_program_is_told_with_the_command_that_mends_it(directory):
 
 def test_what_the_system_has_is_located_without_an_install(directory):
     assert locate("ip", directory).name == "ip"
+
+
+APT = """#!/bin/sh
+echo "$0 $*" >>{log}
+case "$1" in
+install) {policy} && echo allowed >>{log} || echo "policy: $?" >>{log}; cp {program} {bin}/crane ;;
+policy) echo "  Candidate: 1.2.3-1" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("theirs", [None, "#!/bin/sh\nexit 104\n"])
+def test_services_of_packages_are_neither_started_now_nor_with_the_machine(
+    theirs, tmp_path, directory, monkeypatch
+):
+    policy, log, programs = tmp_path / "policy-rc.d", tmp_path / "log", tmp_path / "bin"
+    if theirs:
+        policy.write_text(theirs)
+        policy.chmod(0o755)
+    said = {"log": log, "policy": policy, "bin": programs}
+    program = put(tmp_path / "package", "crane", "crane v1.2.3")
+    for name in ("apt-get", "apt-cache", "systemctl"):
+        place = put(programs, name, "")
+        place.write_text(APT.format(program=program, **said))
+    monkeypatch.setattr(distribution, "POLICY", policy)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    source = Distribution(("crane-tools",), services=("crane.service",))
+    state = install(msgspec.structs.replace(CRANE, sources=(source,)), ignore, directory)
+    assert (state.version, state.source) == ("1.2.3", "system")
+    lines = [line.rpartition("/")[2] for line in log.read_text().splitlines()]
+    assert lines == [
+        "apt-cache policy crane-tools",
+        "apt-get install --yes --no-install-recommends crane-tools",
+        f"policy: {104 if theirs else 101}",
+        "systemctl --quiet disable crane.service",
+    ]
+    assert (policy.read_text() if policy.exists() else None) == theirs

@@ -12,7 +12,8 @@ from unit.controllers.eks_nodes.certificate_requests import KEY, request_pem
 from longshore.base.certificates import Subject, issue
 from longshore.base.clock import SystemClock
 from longshore.controllers.eks_nodes import EksNodes
-from longshore.controllers.eks_nodes.controller import NODES, REQUESTS
+from longshore.controllers.eks_nodes.controller import REQUESTS, SOON_SECONDS
+from longshore.controllers.eks_nodes.leaving import ATTACHMENTS, LONGEST_SECONDS, NODES
 from longshore.model.instances import INSTANCE, INSTANCE_STATUS, Instance, InstanceStatus
 from longshore.testing.wait import wait_until
 
@@ -55,6 +56,36 @@ class Nodes(Cloud):
         }
         self.apply(document)
 
+    def pod(self, name, node):
+        """One that is the node's already."""
+        spec = {
+            "automountServiceAccountToken": False,
+            "containers": [{"name": "main", "image": "x"}],
+            "nodeName": node,
+            "tolerations": [{"operator": "Exists"}],
+        }
+        metadata = {"name": name, "namespace": "default"}
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+
+    def attach(self, name, node):
+        """A volume of a driver that there is not."""
+        spec = {
+            "attacher": "example.com",
+            "nodeName": node,
+            "source": {"persistentVolumeName": name},
+        }
+        document = {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "spec": spec}
+        self.apply({**document, "metadata": {"name": name}})
+
+    def taints(self, node):
+        spec = self.plane.kubectl("get", "node", node)["spec"]
+        ours = [each["key"] for each in spec.get("taints", ())]
+        return [each for each in ours if each.endswith("out-of-service")]
+
+    def pods(self):
+        found = self.plane.kubectl("get", "pods")["items"]
+        return sorted(each["metadata"]["name"] for each in found)
+
     def ask(self, name, node=NODE, names=(NODE,), addresses=(ADDRESS,)):
         """As the kubelet of the node asks."""
         content = request_pem(node, names, addresses)
@@ -96,7 +127,8 @@ class Nodes(Cloud):
 def nodes(shared_plane, tmp_path):
     found = Nodes(shared_plane, tmp_path)
     yield found
-    found.delete_paths([NODES, REQUESTS])
+    found.plane.run("delete", "pods", "--all", "--force")
+    found.delete_paths([NODES, REQUESTS, ATTACHMENTS])
     found.close()
 
 
@@ -150,6 +182,41 @@ def test_a_node_goes_with_its_instance_and_others_stay(nodes):
     nodes.end("i-0123456789abcdef1")
     nodes.look()
     assert nodes.names() == ["elsewhere", "runs", "stranger"]
+
+
+def test_pods_of_a_node_whose_instance_is_gone_go_with_it_and_others_stay(nodes):
+    zone = "aws:///us-east-1a"
+    nodes.instance()
+    nodes.node("runs", f"{zone}/{INSTANCE_ID}")
+    nodes.node("forgotten", f"{zone}/i-0123456789abcdef9")
+    for node in ("runs", "forgotten"):
+        nodes.pod(f"on-{node}", node)
+    nodes.look()
+    assert nodes.pods() == ["on-runs"]
+
+
+def test_a_node_with_volumes_is_out_of_service_until_they_have_left_it(nodes):
+    nodes.node("forgotten", "aws:///us-east-1a/i-0123456789abcdef9")
+    nodes.pod("database", "forgotten")
+    nodes.attach("volume", "forgotten")
+    assert nodes.look() == SOON_SECONDS
+    assert nodes.names() == ["forgotten"]
+    assert nodes.pods() == []
+    assert nodes.taints("forgotten") == ["node.kubernetes.io/out-of-service"]
+    nodes.look()
+    assert nodes.taints("forgotten") == ["node.kubernetes.io/out-of-service"]
+    nodes.plane.run("delete", "volumeattachment", "volume")
+    nodes.look()
+    assert nodes.names() == []
+
+
+def test_a_node_whose_volumes_nobody_takes_away_goes_all_the_same(nodes):
+    nodes.node("forgotten", "aws:///us-east-1a/i-0123456789abcdef9")
+    nodes.attach("stuck", "forgotten")
+    nodes.look()
+    nodes.clock.advance(LONGEST_SECONDS + 1)
+    nodes.look()
+    assert nodes.names() == []
 
 
 def test_a_cluster_without_instances_and_nodes_is_not_looked_at_again(nodes):

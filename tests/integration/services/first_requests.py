@@ -109,6 +109,15 @@ def _logs(known: Known) -> Requests:
     yield "PutLogEvents", {**stream, "logEvents": events}
 
 
+def _kms(known: Known) -> Requests:
+    yield "CreateKey", {}
+    key = known("KeyId")
+    yield "CreateAlias", {"AliasName": "alias/web", "TargetKeyId": key}
+    yield "Encrypt", {"KeyId": key, "Plaintext": b"a"}
+    grantee = "arn:aws:iam::123456789012:role/web"
+    yield "CreateGrant", {"KeyId": key, "GranteePrincipal": grantee, "Operations": ["Encrypt"]}
+
+
 def _secretsmanager(known: Known) -> Requests:
     yield "CreateSecret", {"Name": "web", "SecretString": "a"}
     policy = ALLOW % ', "Principal": "*", "Resource": "*"'
@@ -200,6 +209,7 @@ FIRST: Mapping[str, Callable[[Known], Requests]] = {
     "eks-auth": _eks_auth,
     "elbv2": _elbv2,
     "iam": _iam,
+    "kms": _kms,
     "logs": _logs,
     "secretsmanager": _secretsmanager,
     "ssm": _ssm,

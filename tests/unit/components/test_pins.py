@@ -50,7 +50,7 @@ def test_go_modules_ask_for_the_toolchain_that_is_provided():
 def test_name_before_a_hyphen_stands_for_all_its_versions_and_what_clusters_have_beside_them():
     assert [each.name for each in named("kubernetes")] == [
         *(f"kubernetes-{minor}" for minor in KUBERNETES_RELEASES),
-        *("node", "coredns", "metrics-server"),
+        *("node", "coredns", "metrics-server", "network-policy", "ebs-csi", "kms-plugin"),
     ]
     assert [each.name for each in named("runc")] == ["runc"]
     with pytest.raises(KeyError):

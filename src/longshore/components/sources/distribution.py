@@ -1,9 +1,11 @@
 """The distribution's packages, with apt-get."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from longshore.components.component import Component, Distribution, Progress, SourceFailed
@@ -11,6 +13,9 @@ from longshore.components.directory import ComponentsDirectory
 from longshore.components.sources import on_path
 
 SECONDS = 900.0
+POLICY = Path("/usr/sbin/policy-rc.d")
+HELD = "#!/bin/sh\n# Made by Longshore while it installs packages.\nexit 101\n"
+"""101: the action is forbidden by the policy."""
 
 
 def provide(
@@ -25,13 +30,37 @@ def provide(
     for package in source.packages:
         _require_candidate(component, package)
     progress(f"{component.name}: installing {', '.join(source.packages)} with apt-get")
+    with _holding_services(source.services):
+        _install(source)
+    return on_path.provide(component, directory)
+
+
+def _install(source: Distribution) -> None:
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *source.packages]
     if _run(install).returncode != 0:
         _run(["apt-get", "update"])
         done = _run(install)
         if done.returncode != 0:
             raise SourceFailed(f"apt-get: {_last_line(done.stderr)}")
-    return on_path.provide(component, directory)
+
+
+@contextlib.contextmanager
+def _holding_services(services: Sequence[str]) -> Iterator[None]:
+    """None of these is started by what is installed inside of the block, nor with the machine.
+
+    A policy that the machine has already stays ("policy-rc.d", Debian Policy Manual 9.3.3).
+    """
+    if not services or POLICY.exists():
+        yield
+    else:
+        POLICY.write_text(HELD)
+        POLICY.chmod(0o755)
+        try:
+            yield
+        finally:
+            POLICY.unlink(missing_ok=True)
+    if services and shutil.which("systemctl"):
+        _run(["systemctl", "--quiet", "disable", *services])
 
 
 def _require_candidate(component: Component, package: str) -> None:

@@ -56,13 +56,14 @@ def version_name(source: GoModule) -> str:
     """The version and a digest of what is built: a changed main or pin is another build."""
     digest = hashlib.sha256(source.linker.encode())
     folder = module_folder(source)
-    mains = [folder / package for package in source.packages.values() if package.startswith(".")]
-    sources = [path for main in mains for path in sorted(main.rglob("*.go"))]
+    mains = [package for package in source.packages.values() if package.startswith(".")]
+    own = [folder / place for place in (*mains, *source.beside)]
+    sources = [path for place in own for path in sorted(place.rglob("*.go"))]
     files = [path for path in sources if not path.name.endswith("_test.go")]
     pins = folder / source.modfile
     for path in (pins, pins.with_suffix(".sum"), *files):
         if path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+            digest.update(os.path.relpath(path, folder).encode() + path.read_bytes())
     return f"{source.version}-{digest.hexdigest()[:8]}"
 
 
