@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
 
-# No test asserts a time: a busy machine is not a failure. Random input is new in each run of a developer;
-# CI asks of each change what it asked of the last.
+# No test asserts a time: a busy machine is not a failure. Random input is new in each run of a
+# developer; CI asks of each change what it asked of the last.
 settings.register_profile("developer", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("developer"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
