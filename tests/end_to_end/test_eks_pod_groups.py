@@ -56,7 +56,6 @@ def switched_on(farm):
         return all(node["status"]["allocatable"].get(ANNOTATION, "0") != "0" for node in nodes)
 
     wait_until(told, TOLD_SECONDS, "nodes may have pods with interfaces of their own")
-    farm.run("rollout", "status", *plugin, f"--timeout={TOLD_SECONDS}s")
     yield
     farm.run("set", "env", *plugin, "ENABLE_POD_ENI-")
 
