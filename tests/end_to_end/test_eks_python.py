@@ -1,5 +1,6 @@
 """The cluster as programs have it: by Kubernetes' Python client, with the user's kubeconfig."""
 
+import contextlib
 import json
 
 import pytest
@@ -43,13 +44,17 @@ def test_a_deployment_is_made_watched_changed_and_deleted_by_the_python_client(f
     apps, core = client.AppsV1Api(api), client.CoreV1Api(api)
     wanted = deployment(NAME, farm.image, 1, container=SAYS)
     assert apps.create_namespaced_deployment(NAMESPACE, wanted).spec.replicas == 1
-    first = next(ready(core)).metadata.name
+    with contextlib.closing(ready(core)) as pods:
+        first = next(pods).metadata.name
     # Followed: a container is ready before it has said anything.
-    assert next(Watch().stream(core.read_namespaced_pod_log, first, NAMESPACE)) == "said"
+    log = Watch().stream(core.read_namespaced_pod_log, first, NAMESPACE)
+    with contextlib.closing(log):
+        assert next(log) == "said"
     assert outputs(core, first) == ("there\n", "wrong\n", 3)
 
     apps.patch_namespaced_deployment(NAME, NAMESPACE, {"spec": {"replicas": 2}})
-    second = next(pod.metadata.name for pod in ready(core) if pod.metadata.name != first)
+    with contextlib.closing(ready(core)) as pods:
+        second = next(pod.metadata.name for pod in pods if pod.metadata.name != first)
 
     seen = core.list_namespaced_pod(**CHOSEN).metadata.resource_version
     apps.delete_namespaced_deployment(NAME, NAMESPACE)
@@ -75,8 +80,9 @@ def outputs(core, pod):
         stderr=True,
         _preload_content=False,
     )
-    session.run_forever(timeout=RUNNING_SECONDS)
-    return session.read_stdout(), session.read_stderr(), session.returncode
+    with contextlib.closing(session):
+        session.run_forever(timeout=RUNNING_SECONDS)
+        return session.read_stdout(), session.read_stderr(), session.returncode
 
 
 def test_a_change_of_what_another_client_has_changed_is_refused(api):
