@@ -1,6 +1,7 @@
 """The cluster as programs have it: by Kubernetes' Python client, with the user's kubeconfig."""
 
 import contextlib
+import gc
 import json
 
 import pytest
@@ -14,6 +15,9 @@ CHOSEN = {"namespace": NAMESPACE, "label_selector": f"app={NAME}"}
 SAYS = {"command": ["/bin/sh", "-c", "echo said; exec sleep 1000"]}
 COMMAND = ["/bin/sh", "-c", "echo there; echo wrong >&2; exit 3"]
 
+# The client leaves connections of watches and WebSockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
 
 @pytest.fixture
 def api(farm, monkeypatch):
@@ -23,6 +27,8 @@ def api(farm, monkeypatch):
         monkeypatch.setenv(name, value)
     with config.new_client_from_config(config_file=str(farm.config)) as made:
         yield made
+    del made
+    gc.collect()
 
 
 def watched(core, **options):
