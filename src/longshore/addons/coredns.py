@@ -9,15 +9,16 @@ from typing import Any
 
 from longshore.addons import schema
 from longshore.addons.objects import (
-    APPS,
     CORE,
     Object,
     apart,
     cluster_role,
     cluster_role_binding,
+    deployment,
     disruption_budget,
     linux_nodes,
     metadata,
+    node_selector,
     rule,
     service_account,
 )
@@ -114,29 +115,18 @@ def _config_map(configuration: Mapping[str, Any]) -> Object:
 
 
 def _deployment(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    annotations = configuration.get("podAnnotations", {})
-    return {
-        "apiVersion": APPS,
-        "kind": "Deployment",
-        "metadata": metadata(NAME, {**MARKED, "kubernetes.io/name": "CoreDNS"}),
-        "spec": {
-            "replicas": configuration.get("replicaCount", 2),
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
-            "selector": {"matchLabels": MARKED},
-            "template": {
-                "metadata": {
-                    "labels": {**configuration.get("podLabels", {}), **MARKED},
-                    **({"annotations": annotations} if annotations else {}),
-                },
-                "spec": _pod(settings, configuration),
-            },
-        },
-    }
+    return deployment(
+        NAME,
+        MARKED,
+        {**MARKED, "kubernetes.io/name": "CoreDNS"},
+        configuration,
+        _pod(settings, configuration),
+        replicas=configuration.get("replicaCount", 2),
+    )
 
 
 def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
     """On different nodes, in different zones, where that can be."""
-    selector = configuration.get("nodeSelector", {})
     spread = configuration.get("topologySpreadConstraints") or [
         {
             "labelSelector": {"matchLabels": LABELS},
@@ -160,7 +150,7 @@ def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
                 "configMap": {"name": NAME, "items": [{"key": "Corefile", "path": "Corefile"}]},
             }
         ],
-        **({"nodeSelector": selector} if selector else {}),
+        **node_selector(configuration),
     }
 
 

@@ -11,14 +11,15 @@ import msgspec
 
 from longshore.addons.ebs_csi_rules import controller_rules
 from longshore.addons.objects import (
-    APPS,
     NOT_FARGATE,
     Object,
     apart,
     daemon_set,
+    deployment,
     disruption_budget,
     linux_nodes,
     metadata,
+    node_selector,
     service_account,
 )
 from longshore.addons.settings import Settings
@@ -108,25 +109,15 @@ def _labels(name: str) -> dict[str, str]:
 
 
 def _controller(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    annotations = configuration.get("podAnnotations", {})
-    labels = {**configuration.get("podLabels", {}), **MARKED, **_labels(CONTROLLER)}
-    return {
-        "apiVersion": APPS,
-        "kind": "Deployment",
-        "metadata": metadata(CONTROLLER, MARKED),
-        "spec": {
-            "replicas": configuration.get("replicaCount", 2),
-            "selector": {"matchLabels": _labels(CONTROLLER)},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
-            "template": {
-                "metadata": {
-                    "labels": labels,
-                    **({"annotations": annotations} if annotations else {}),
-                },
-                "spec": _controller_pod(settings, configuration),
-            },
-        },
-    }
+    labels = {**configuration.get("podLabels", {}), **MARKED}
+    return deployment(
+        CONTROLLER,
+        _labels(CONTROLLER),
+        MARKED,
+        {**configuration, "podLabels": labels},
+        _controller_pod(settings, configuration),
+        replicas=configuration.get("replicaCount", 2),
+    )
 
 
 def _controller_pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
@@ -155,7 +146,7 @@ def _controller_pod(settings: Settings, configuration: Mapping[str, Any]) -> Obj
             {"name": "socket-dir", "emptyDir": {}},
             _host_path("endpoint", ENDPOINT),
         ],
-        **_selector(configuration),
+        **node_selector(configuration),
         **({"topologySpreadConstraints": spread} if spread else {}),
     }
 
@@ -237,7 +228,7 @@ def _node_pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
             _host_path("registration-dir", f"{KUBELET}/plugins_registry"),
             _host_path("device-dir", "/dev"),
         ],
-        **_selector(configuration),
+        **node_selector(configuration),
     }
 
 
@@ -259,11 +250,6 @@ def _node_container(settings: Settings, configuration: Mapping[str, Any]) -> Obj
             {"name": "device-dir", "mountPath": "/dev"},
         ],
     }
-
-
-def _selector(configuration: Mapping[str, Any]) -> Object:
-    selector = configuration.get("nodeSelector", {})
-    return {"nodeSelector": selector} if selector else {}
 
 
 def _host_path(name: str, path: str, kind: str = "Directory") -> Object:

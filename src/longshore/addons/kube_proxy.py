@@ -17,6 +17,7 @@ from longshore.addons.objects import (
     daemon_set,
     linux_nodes,
     metadata,
+    node_selector,
     service_account,
 )
 from longshore.addons.settings import Settings
@@ -121,7 +122,6 @@ def _configuration() -> Object:
 
 
 def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    selector = configuration.get("nodeSelector", {})
     return {
         "affinity": configuration.get("affinity") or {"nodeAffinity": linux_nodes(NOT_FARGATE)},
         "containers": [_container(settings, configuration)],
@@ -139,7 +139,7 @@ def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
             {"name": "kubeconfig", "configMap": {"name": NAME}},
             {"name": "config", "configMap": {"name": f"{NAME}-config"}},
         ],
-        **({"nodeSelector": selector} if selector else {}),
+        **node_selector(configuration),
     }
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from longshore.addons import schema
 from longshore.addons.objects import (
-    APPS,
     CORE,
     NAMESPACE,
     RBAC,
@@ -16,9 +15,11 @@ from longshore.addons.objects import (
     apart,
     cluster_role,
     cluster_role_binding,
+    deployment,
     disruption_budget,
     linux_nodes,
     metadata,
+    node_selector,
     rule,
     service_account,
 )
@@ -136,28 +137,17 @@ def _api_service() -> Object:
 
 
 def _deployment(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    annotations = configuration.get("podAnnotations", {})
-    return {
-        "apiVersion": APPS,
-        "kind": "Deployment",
-        "metadata": metadata(NAME, LABELS),
-        "spec": {
-            "replicas": configuration.get("replicas", 2),
-            "selector": {"matchLabels": LABELS},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
-            "template": {
-                "metadata": {
-                    "labels": {**configuration.get("podLabels", {}), **LABELS},
-                    **({"annotations": annotations} if annotations else {}),
-                },
-                "spec": _pod(settings, configuration),
-            },
-        },
-    }
+    return deployment(
+        NAME,
+        LABELS,
+        LABELS,
+        configuration,
+        _pod(settings, configuration),
+        replicas=configuration.get("replicas", 2),
+    )
 
 
 def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    selector = configuration.get("nodeSelector", {})
     spread = configuration.get("topologySpreadConstraints", [])
     return {
         "affinity": configuration.get("affinity")
@@ -167,7 +157,7 @@ def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
         "serviceAccountName": NAME,
         "tolerations": configuration.get("tolerations", []),
         "volumes": [{"name": "tmp", "emptyDir": {}}],
-        **({"nodeSelector": selector} if selector else {}),
+        **node_selector(configuration),
         **({"topologySpreadConstraints": spread} if spread else {}),
     }
 

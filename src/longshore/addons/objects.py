@@ -170,11 +170,7 @@ def daemon_set(
     configuration: Mapping[str, Any],
     pod: Object,
 ) -> Object:
-    """A DaemonSet of pods with these labels, rolled a tenth at a time; it is itself `marked`.
-
-    Its pods have the labels and annotations of the add-on's configuration too.
-    """
-    annotations = configuration.get("podAnnotations", {})
+    """A DaemonSet of pods with these labels, rolled a tenth at a time; it is itself `marked`."""
     return {
         "apiVersion": APPS,
         "kind": "DaemonSet",
@@ -185,12 +181,54 @@ def daemon_set(
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxUnavailable": "10%"},
             },
-            "template": {
-                "metadata": {
-                    "labels": {**configuration.get("podLabels", {}), **labels},
-                    **({"annotations": annotations} if annotations else {}),
-                },
-                "spec": pod,
-            },
+            "template": _template(labels, configuration, pod),
         },
     }
+
+
+def deployment(
+    name: str,
+    labels: Mapping[str, str],
+    marked: Mapping[str, str],
+    configuration: Mapping[str, Any],
+    pod: Object,
+    *,
+    replicas: int,
+    **rolling: int,
+) -> Object:
+    """A Deployment of pods with these labels, rolled one at a time; it is itself `marked`.
+
+    `rolling` is what else its rolling updates keep to.
+    """
+    return {
+        "apiVersion": APPS,
+        "kind": "Deployment",
+        "metadata": metadata(name, marked),
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": 1, **rolling},
+            },
+            "template": _template(labels, configuration, pod),
+        },
+    }
+
+
+def _template(labels: Mapping[str, str], configuration: Mapping[str, Any], pod: Object) -> Object:
+    """Of pods, which have the labels and annotations of the add-on's configuration too."""
+    annotations = configuration.get("podAnnotations", {})
+    return {
+        "metadata": {
+            "labels": {**configuration.get("podLabels", {}), **labels},
+            **({"annotations": annotations} if annotations else {}),
+        },
+        "spec": pod,
+    }
+
+
+def node_selector(configuration: Mapping[str, Any]) -> Object:
+    """Of a pod, where the add-on's configuration has one."""
+    selector = configuration.get("nodeSelector", {})
+    return {"nodeSelector": selector} if selector else {}

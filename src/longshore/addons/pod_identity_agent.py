@@ -13,6 +13,7 @@ from longshore.addons.objects import (
     Object,
     daemon_set,
     linux_nodes,
+    node_selector,
     service_account,
 )
 from longshore.addons.settings import Settings
@@ -50,7 +51,6 @@ def objects(settings: Settings, configuration: Mapping[str, Any]) -> list[Object
 
 
 def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    selector = configuration.get("nodeSelector", {})
     return {
         "affinity": configuration.get("affinity") or {"nodeAffinity": linux_nodes(NOT_FARGATE)},
         "containers": [_container(settings, configuration)],
@@ -68,7 +68,7 @@ def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
         "terminationGracePeriodSeconds": 30,
         "tolerations": configuration.get("tolerations") or [{"operator": "Exists"}],
         "volumes": [{"name": "endpoint", "hostPath": {"path": ENDPOINT, "type": "Directory"}}],
-        **({"nodeSelector": selector} if selector else {}),
+        **node_selector(configuration),
     }
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from longshore.addons import schema
 from longshore.addons.ebs_csi import HEALTH_PORT, NOBODY, PROGRAM, health_probe
 from longshore.addons.objects import (
-    APPS,
     Object,
     apart,
     cluster_role,
     cluster_role_binding,
+    deployment,
     linux_nodes,
-    metadata,
+    node_selector,
     role,
     role_binding,
     rule,
@@ -76,31 +76,18 @@ def _rules() -> list[Object]:
 
 
 def _deployment(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    annotations = configuration.get("podAnnotations", {})
-    return {
-        "apiVersion": APPS,
-        "kind": "Deployment",
-        "metadata": metadata(NAME, LABELS),
-        "spec": {
-            "replicas": configuration.get("replicaCount", 2),
-            "selector": {"matchLabels": LABELS},
-            "strategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
-            },
-            "template": {
-                "metadata": {
-                    "labels": {**configuration.get("podLabels", {}), **LABELS},
-                    **({"annotations": annotations} if annotations else {}),
-                },
-                "spec": _pod(settings, configuration),
-            },
-        },
-    }
+    return deployment(
+        NAME,
+        LABELS,
+        LABELS,
+        configuration,
+        _pod(settings, configuration),
+        replicas=configuration.get("replicaCount", 2),
+        maxSurge=0,
+    )
 
 
 def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    selector = configuration.get("nodeSelector", {})
     spread = configuration.get("topologySpreadConstraints", [])
     return {
         "affinity": configuration.get("affinity")
@@ -113,7 +100,7 @@ def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
         "securityContext": {"runAsNonRoot": True, "runAsUser": NOBODY},
         "serviceAccountName": NAME,
         "tolerations": configuration.get("tolerations", []),
-        **({"nodeSelector": selector} if selector else {}),
+        **node_selector(configuration),
         **({"topologySpreadConstraints": spread} if spread else {}),
     }
 

@@ -18,6 +18,7 @@ from longshore.addons.objects import (
     daemon_set,
     linux_nodes,
     metadata,
+    node_selector,
     rule,
     service_account,
 )
@@ -85,7 +86,6 @@ def _switch(configuration: Mapping[str, Any]) -> Object:
 
 
 def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
-    selector = configuration.get("nodeSelector", {})
     return {
         "affinity": configuration.get("affinity") or {"nodeAffinity": linux_nodes(NOT_FARGATE)},
         "containers": [_container(settings, configuration)],
@@ -95,7 +95,7 @@ def _pod(settings: Settings, configuration: Mapping[str, Any]) -> Object:
         "terminationGracePeriodSeconds": 10,
         "tolerations": configuration.get("tolerations") or [{"operator": "Exists"}],
         "volumes": [{"name": "ledger", "hostPath": {"path": LEDGER, "type": "DirectoryOrCreate"}}],
-        **({"nodeSelector": selector} if selector else {}),
+        **node_selector(configuration),
     }
 
 

@@ -166,119 +166,89 @@ def _kubernetes(minor: str, patch: str) -> Component:
 
 KUBERNETES = tuple(_kubernetes(*release) for release in KUBERNETES_RELEASES.items())
 
-NODE = Component(
-    name="node",
-    purpose="nodes of EKS clusters: their set-up, kubelets' credentials, pods' networks",
-    programs=("longshore-node", "cni-loopback", "cni-portmap"),
-    # None asks for a version: no other machine has it.
-    probe=None,
-    accepted=Range(),
-    sources=(
-        GoModule(
-            version="1.9.1",
-            folder="node",
-            packages={
-                "longshore-node": "./longshore-node",
-                "cni-loopback": CNI_PLUGINS + "main/loopback",
-                "cni-portmap": CNI_PLUGINS + "meta/portmap",
-            },
-            minutes=1,
-        ),
+
+def _of_clusters(name: str, purpose: str, source: GoModule) -> Component:
+    """What clusters run beside Kubernetes, installed with it. None asks for a version: no other
+    machine has it, or add-ons say which one they have."""
+    return Component(
+        name=name,
+        purpose=purpose,
+        programs=tuple(source.packages),
+        probe=None,
+        accepted=Range(),
+        sources=(source,),
+        wanted=False,
+        part_of="kubernetes",
+    )
+
+
+NODE = _of_clusters(
+    "node",
+    "nodes of EKS clusters: their set-up, kubelets' credentials, pods' networks",
+    GoModule(
+        version="1.9.1",
+        folder="node",
+        packages={
+            "longshore-node": "./longshore-node",
+            "cni-loopback": CNI_PLUGINS + "main/loopback",
+            "cni-portmap": CNI_PLUGINS + "meta/portmap",
+        },
+        minutes=1,
     ),
-    wanted=False,
-    part_of="kubernetes",
 )
 
-COREDNS = Component(
-    name="coredns",
-    purpose="the names of Services in EKS clusters",
-    programs=("coredns",),
-    # None asks for a version: add-ons say which one they have.
-    probe=None,
-    accepted=Range(),
-    sources=(GoModule(version="1.14.1", folder="addons", packages={"coredns": "./coredns"}),),
-    wanted=False,
-    part_of="kubernetes",
+COREDNS = _of_clusters(
+    "coredns",
+    "the names of Services in EKS clusters",
+    GoModule(version="1.14.1", folder="addons", packages={"coredns": "./coredns"}),
 )
 
-METRICS_SERVER = Component(
-    name="metrics-server",
-    purpose="what pods and nodes of EKS clusters use, for kubectl top and autoscalers",
-    programs=("metrics-server",),
-    # None asks for a version: add-ons say which one they have.
-    probe=None,
-    accepted=Range(),
-    sources=(
-        GoModule(
-            version="0.9.0",
-            folder="addons",
-            packages={"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
-            linker="-s -w -X k8s.io/client-go/pkg/version.gitVersion=v0.9.0",
-            minutes=1,
-        ),
+METRICS_SERVER = _of_clusters(
+    "metrics-server",
+    "what pods and nodes of EKS clusters use, for kubectl top and autoscalers",
+    GoModule(
+        version="0.9.0",
+        folder="addons",
+        packages={"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+        linker="-s -w -X k8s.io/client-go/pkg/version.gitVersion=v0.9.0",
+        minutes=1,
     ),
-    wanted=False,
-    part_of="kubernetes",
 )
 
-NETWORK_POLICY = Component(
-    name="network-policy",
-    purpose="enforces the NetworkPolicies of EKS clusters on their nodes",
-    programs=("network-policy-agent",),
-    # None asks for a version: no other machine has it.
-    probe=None,
-    accepted=Range(),
-    sources=(
-        GoModule(
-            version="0.36.3",
-            folder="network-policy",
-            packages={"network-policy-agent": "./network-policy-agent"},
-            minutes=1,
-        ),
+NETWORK_POLICY = _of_clusters(
+    "network-policy",
+    "enforces the NetworkPolicies of EKS clusters on their nodes",
+    GoModule(
+        version="0.36.3",
+        folder="network-policy",
+        packages={"network-policy-agent": "./network-policy-agent"},
+        minutes=1,
     ),
-    wanted=False,
-    part_of="kubernetes",
 )
 
-KMS_PLUGIN = Component(
-    name="kms-plugin",
-    purpose="encrypts the secrets of EKS clusters with a KMS key",
-    programs=("kms-plugin",),
-    # None asks for a version: no other machine has it.
-    probe=None,
-    accepted=Range(),
-    sources=(
-        GoModule(
-            version="0.36.3",
-            folder="kms-plugin",
-            packages={"kms-plugin": "./kms-plugin"},
-            minutes=1,
-        ),
+KMS_PLUGIN = _of_clusters(
+    "kms-plugin",
+    "encrypts the secrets of EKS clusters with a KMS key",
+    GoModule(
+        version="0.36.3",
+        folder="kms-plugin",
+        packages={"kms-plugin": "./kms-plugin"},
+        minutes=1,
     ),
-    wanted=False,
-    part_of="kubernetes",
 )
 
-EBS_CSI = Component(
-    name="ebs-csi",
-    purpose="persistent volumes of EKS clusters: a CSI driver and its controllers",
-    programs=("ebs-csi",),
-    # None asks for a version: add-ons say which one they have.
-    probe=None,
-    accepted=Range(),
-    sources=(
-        GoModule(
-            # Of upstream's driver, as which it answers.
-            version="1.53.0",
-            folder="ebs-csi",
-            packages={"ebs-csi": "./ebs-csi"},
-            linker="-s -w -X longshore/components/ebs-csi/ebs-csi/driver.Version=v1.53.0",
-            beside=("../node/longshore-node/api", "../node/longshore-node/imds"),
-            minutes=1,
-        ),
+EBS_CSI = _of_clusters(
+    "ebs-csi",
+    "persistent volumes of EKS clusters: a CSI driver and its controllers",
+    GoModule(
+        # Of upstream's driver, as which it answers.
+        version="1.53.0",
+        folder="ebs-csi",
+        packages={"ebs-csi": "./ebs-csi"},
+        linker="-s -w -X longshore/components/ebs-csi/ebs-csi/driver.Version=v1.53.0",
+        beside=("../node/longshore-node/api", "../node/longshore-node/imds"),
+        minutes=1,
     ),
-    wanted=False,
-    part_of="kubernetes",
 )
 
 NFTABLES = Component(
