@@ -7,6 +7,7 @@ is lost and no two workers hold the same key.
 import asyncio
 import heapq
 import itertools
+import math
 
 from longshore.base.clock import Clock
 from longshore.base.waiting import first_of
@@ -32,6 +33,8 @@ class WorkQueue:
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._later: list[tuple[float, int, Key]] = []
+        self._soonest: dict[Key, float] = {}
+        """When what is to run later runs next; on the monotonic clock."""
         self._order = itertools.count()
         self._sooner = asyncio.Event()
 
@@ -44,8 +47,16 @@ class WorkQueue:
             self._due.put_nowait(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Run `key` when `seconds` have gone by; further calls for it add further runs."""
-        heapq.heappush(self._later, (self._clock.monotonic() + seconds, next(self._order), key))
+        """Run `key` when `seconds` have gone by; nothing where it runs later, and no later, anyway.
+
+        Each run may ask for another one: without this each change would have runs of its own
+        follow for ever.
+        """
+        at = self._clock.monotonic() + seconds
+        if self._soonest.get(key, math.inf) <= at:
+            return
+        self._soonest[key] = at
+        heapq.heappush(self._later, (at, next(self._order), key))
         self._sooner.set()
 
     async def take(self) -> Key:
@@ -79,7 +90,10 @@ class WorkQueue:
         while True:
             self._sooner.clear()
             while self._later and self._later[0][0] <= self._clock.monotonic():
-                self.add(heapq.heappop(self._later)[2])
+                at, _, key = heapq.heappop(self._later)
+                if self._soonest.get(key) == at:
+                    del self._soonest[key]
+                self.add(key)
             if not self._later:
                 await self._sooner.wait()
                 continue

@@ -68,6 +68,27 @@ async def test_key_added_for_later_runs_when_its_time_has_come():
     await asyncio.gather(mover, return_exceptions=True)
 
 
+async def test_key_asked_for_again_and_again_runs_once_at_the_soonest_time():
+    clock = FakeClock()
+    queue = WorkQueue(clock)
+    mover = asyncio.ensure_future(queue.move_due_keys())
+    for seconds in (60, 50, 5, 7, 5):
+        queue.add_after(KEY, seconds)
+    await _settle()
+    clock.advance(5)
+    assert await asyncio.wait_for(queue.take(), 1) == KEY
+    queue.add_after(KEY, 5)
+    queue.done(KEY)
+    await _settle()
+    clock.advance(4)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.take(), 0.01)
+    clock.advance(1)
+    assert await asyncio.wait_for(queue.take(), 1) == KEY
+    mover.cancel()
+    await asyncio.gather(mover, return_exceptions=True)
+
+
 async def _settle() -> None:
     """Let every task that can run do so."""
     for _ in range(10):

@@ -7,7 +7,6 @@ from longshore.base.logs import logger
 from longshore.controllers.cluster_clients import ClusterClients
 from longshore.controllers.eks_nodegroup import records
 from longshore.controllers.eks_nodegroup.look import Look
-from longshore.controllers.eks_nodegroup.looks import Looks
 from longshore.controllers.interface import Surroundings
 from longshore.model import eks
 from longshore.model.auto_scaling import ACTIVITY, AUTO_SCALING_GROUP, MEMBER, AutoScalingGroup
@@ -36,7 +35,6 @@ class EksNodegroup:
         self._clock = surroundings.clock
         self._ids = surroundings.ids
         self._clients = clients
-        self._looks = Looks(surroundings.clock)
         self._started = surroundings.clock.now()
 
     def keys(self, change: Change, reader: Reader) -> Iterable[Key]:
@@ -55,15 +53,12 @@ class EksNodegroup:
             yield from _of_group(key, record, reader)
 
     def every_key(self, reader: Reader) -> Iterable[Key]:
-        # Asked for at a start, when nothing that was scheduled before comes any more.
-        self._looks.clear()
         return [record.key for record in reader.scan(NODEGROUP)]
 
     async def reconcile(self, key: Key) -> float | None:
         reader = self._store.reader
         record = reader.get(NODEGROUP, key.account, key.region, key.name)
         if record is None:
-            self._looks.forget(key)
             return None
         nodegroup = record.value
         if nodegroup.deleted_at:
@@ -85,8 +80,7 @@ class EksNodegroup:
             running=running.value,
             nodegroup=nodegroup,
         )
-        again = await look.run()
-        return None if again is None else self._looks.after(key, again)
+        return await look.run()
 
     async def _take_away(self, key: Key, nodegroup: Nodegroup) -> None:
         """The instances first; what is left of the node group goes once they have ended."""
