@@ -67,7 +67,7 @@ class KernelFabric:
         """What each router routes: most changes of a network are of ENIs and rules alone."""
         self._secondary: dict[str, dict[str, tuple[SecondaryAddress, ...]]] = {}
         """What secondary addresses lead to each VPC's ENIs."""
-        self._branching: set[str] = set()
+        self._branches: dict[str, list[Interface]] = {}
         """VPCs whose routers may have ports of branch ENIs."""
         self._vpcs_changed = asyncio.Event()
 
@@ -172,17 +172,29 @@ class KernelFabric:
         failures = []
         for vpc in network.vpcs:
             branches = branches_of(network, vpc.id)
-            if vpc.id in self._gateways and (branches or vpc.id in self._branching):
-                failures += have_branches(self._links, self._installation, vpc.id, branches)
-                # Looked through once more after the last one: a kill may leave what nobody knows.
-                (self._branching.add if branches else self._branching.discard)(vpc.id)
+            # Not known at a start: a kill may leave what nobody knows.
+            if vpc.id not in self._gateways or self._branches.get(vpc.id) == branches:
+                continue
+            self._branches.pop(vpc.id, None)
+            failed = self._have_branches(vpc.id, branches)
+            if not failed:
+                self._branches[vpc.id] = branches
+            failures += failed
         return failures
+
+    def _have_branches(self, vpc_id: str, branches: Sequence[Interface]) -> list[str]:
+        """What failed."""
+        try:
+            return self._translate(
+                lambda: have_branches(self._links, self._installation, vpc_id, branches)
+            )
+        except FabricError as error:
+            return [f"{vpc_id}: {error}"]
 
     def _apply_vpc(self, network: Network, vpc: Vpc) -> None:
         if vpc.id not in self._gateways:
             ensure_router(self._links, self._installation, vpc.id)
             self._gateways[vpc.id] = ensure_uplink(self._links, self._installation, vpc.id)
-            self._branching.add(vpc.id)
         gateway = self._gateways[vpc.id]
         rules = router_ruleset(network, vpc, api_ports(self._installation), gateway)
         self._apply_rules(network, vpc, rules)
@@ -233,7 +245,7 @@ class KernelFabric:
         self._gateways.pop(vpc_id, None)
         self._routed.pop(vpc_id, None)
         self._secondary.pop(vpc_id, None)
-        self._branching.discard(vpc_id)
+        self._branches.pop(vpc_id, None)
         remove_uplink(self._links, self._installation, vpc_id)
         remove_router(self._links, self._installation, vpc_id)
 
@@ -242,9 +254,13 @@ class KernelFabric:
         path = attach_port(self._links, self._installation, interface)
         branches = branches_of(self._network, interface.vpc_id)
         if any(each.branch is not None and each.branch.trunk == interface.id for each in branches):
-            failures = have_branches(self._links, self._installation, interface.vpc_id, branches)
+            failures = self._have_branches(interface.vpc_id, branches)
             if failures:
-                raise FabricError("; ".join(failures))
+                # The node starts without them; they are tried again with the next network.
+                self._branches.pop(interface.vpc_id, None)
+                log.warning(
+                    "interfaces of pods failed", eni=interface.id, reason="; ".join(failures)
+                )
         return path
 
     def _attach_further(self, interface: Interface, first: Interface, number: int) -> None:

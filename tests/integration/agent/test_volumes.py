@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,41 @@ async def test_the_end_of_an_installation_lets_every_device_go(
     (dying,) = loops.loops_below(agent.places.volumes)
     machine.end()
     await eventually(lambda: asyncio.to_thread(lambda: not _is_bound(dying)), SECONDS)
+
+
+async def test_devices_are_known_where_the_data_directory_is_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data").symlink_to("elsewhere")
+    agent = Agent(tmp_path / "data")
+    agent.machines["i-1"] = Machine()
+    try:
+        await agent.have(inside("i-1"))
+        assert len(agent.devices()) == 1
+    finally:
+        await agent.stop()
+        agent.machines["i-1"].end()
+        release_all(make_host(agent.data_dir, SystemClock()).installation)
+    assert agent.devices() == []
+
+
+async def test_it_is_stopped_in_the_middle_of_its_work(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> None:
+        begun.set()
+        may_end.wait(SECONDS)
+
+    monkeypatch.setattr(work, "make_volume", slow)
+    agent.want(volume())
+    assert await asyncio.to_thread(begun.wait, SECONDS)
+    running = agent._task
+    assert running is not None
+    running.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 def _is_bound(loop: loops.Loop) -> bool:

@@ -95,9 +95,17 @@ esac
 """
 
 
-@pytest.mark.parametrize("theirs", [None, "#!/bin/sh\nexit 104\n"])
+@pytest.mark.parametrize(
+    ("theirs", "code", "left"),
+    [
+        (None, 101, None),
+        ("#!/bin/sh\nexit 104\n", 104, "#!/bin/sh\nexit 104\n"),
+        # Of an installation that was killed.
+        (distribution.HELD, 101, None),
+    ],
+)
 def test_services_of_packages_are_neither_started_now_nor_with_the_machine(
-    theirs, tmp_path, directory, monkeypatch
+    theirs, code, left, tmp_path, directory, monkeypatch
 ):
     policy, log, programs = tmp_path / "policy-rc.d", tmp_path / "log", tmp_path / "bin"
     if theirs:
@@ -117,7 +125,7 @@ def test_services_of_packages_are_neither_started_now_nor_with_the_machine(
     assert lines == [
         "apt-cache policy crane-tools",
         "apt-get install --yes --no-install-recommends crane-tools",
-        f"policy: {104 if theirs else 101}",
+        f"policy: {code}",
         "systemctl --quiet disable crane.service",
     ]
-    assert (policy.read_text() if policy.exists() else None) == theirs
+    assert (policy.read_text() if policy.exists() else None) == left

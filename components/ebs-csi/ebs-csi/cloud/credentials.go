@@ -32,40 +32,43 @@ const (
 // Identity), or else the role of the instance that it runs on. The order and the variables are those
 // of AWS's SDKs ("Standardized credential providers", AWS SDKs and Tools Reference Guide).
 type identity struct {
-	lock   sync.Mutex
-	region string
-	role   aws.Credentials
+	lock sync.Mutex
+	held *api.Client
 }
 
-// client calls with credentials that are good for some minutes yet.
+// client calls with credentials that are good for some minutes yet. Connections are kept: calls under
+// way share them, with the credentials that they were begun with.
 func (own *identity) client(ctx context.Context) (*api.Client, error) {
 	own.lock.Lock()
 	defer own.lock.Unlock()
-	if err := own.findRegion(ctx); err != nil {
-		return nil, err
+	if own.held == nil {
+		region, err := findRegion(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if own.held, err = api.New(region, aws.Credentials{}); err != nil {
+			return nil, err
+		}
 	}
-	client, err := api.New(own.region, own.role)
-	if err != nil || time.Until(own.role.Expires) > leastLeft {
-		return client, err
+	if time.Until(own.held.Credentials.Expires) > leastLeft {
+		return own.held, nil
 	}
-	role, err := credentials(ctx, client.Endpoint)
+	role, err := credentials(ctx, own.held.Endpoint)
 	if err != nil {
 		return nil, err
 	}
-	own.role, client.Credentials = role, role
-	return client, nil
+	renewed := *own.held
+	renewed.Credentials = role
+	own.held = &renewed
+	return own.held, nil
 }
 
-func (own *identity) findRegion(ctx context.Context) error {
-	if own.region == "" {
-		own.region = os.Getenv("AWS_REGION")
-	}
-	if own.region != "" {
-		return nil
+func findRegion(ctx context.Context) (string, error) {
+	if region := os.Getenv("AWS_REGION"); region != "" {
+		return region, nil
 	}
 	region, err := imds.New().Get(ctx, "meta-data/placement/region")
-	own.region = strings.TrimSpace(region)
-	return err
+	return strings.TrimSpace(region), err
 }
 
 func credentials(ctx context.Context, endpoint string) (aws.Credentials, error) {

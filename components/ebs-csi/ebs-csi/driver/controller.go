@@ -16,6 +16,7 @@ import (
 
 const (
 	available = "available"
+	failed    = "error"
 	attached  = "attached"
 	// A device that was chosen is nobody else's for so long: EC2 shows it then.
 	chosenFor = time.Minute
@@ -76,6 +77,12 @@ func (controller *Controller) CreateVolume(ctx context.Context, request *csi.Cre
 	switch {
 	case err != nil:
 		return nil, explained(err)
+	case made != nil && made.Status == failed:
+		// Under its name there would be this one for ever.
+		if err := controller.cloud.DeleteVolume(ctx, made.ID); err != nil {
+			return nil, explained(err)
+		}
+		return nil, refused(codes.Internal, "the volume could not be made")
 	case made == nil || (made.Status != available && made.Status != "in-use"):
 		return nil, refused(codes.Internal, "the volume could not be made")
 	}

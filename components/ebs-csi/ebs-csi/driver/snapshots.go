@@ -34,7 +34,11 @@ func (controller *Controller) CreateSnapshot(ctx context.Context, request *csi.C
 	switch {
 	case made.Volume != volume:
 		return nil, refused(codes.AlreadyExists, "snapshot %s is of %s", made.ID, made.Volume)
-	case made.State == "error":
+	case made.State == failed:
+		// Under its name there would be this one for ever.
+		if err := controller.cloud.DeleteSnapshot(ctx, made.ID); err != nil {
+			return nil, explained(err)
+		}
 		return nil, refused(codes.Internal, "snapshot %s could not be made", made.ID)
 	}
 	return &csi.CreateSnapshotResponse{Snapshot: shown(made)}, nil

@@ -235,12 +235,12 @@ func collect(arguments *skel.CmdArgs) error {
 	for _, each := range network.ValidAttachments {
 		valid[each] = true
 	}
-	sweepBranches()
 	for address, each := range ledger.Held {
 		if !valid[types.GCAttachment{ContainerID: each.Container, IfName: each.Interface}] {
 			discard(each.Device)
 			ledger.leave(address, time.Now())
 		}
 	}
+	sweepBranches()
 	return ledger.save()
 }

@@ -103,9 +103,7 @@ class VolumeKeeper:
                 await self._pause(await self._try_turn())
         finally:
             self._ending = True
-            for job in self._jobs.values():
-                with contextlib.suppress(Exception):
-                    await job
+            await asyncio.gather(*self._jobs.values(), return_exceptions=True)
 
     async def devices(self, task: acs.Task) -> tuple[Device, ...]:
         """The devices of the volumes of the instance that this task is, which are bound when this
@@ -170,7 +168,7 @@ class VolumeKeeper:
             return LATER_SECONDS
         running = await self._running()
         volumes = {each.id: each for each in message.volumes}
-        self._make_snapshots(message)
+        await self._make_snapshots(message)
         seen = await asyncio.to_thread(look, self._places, running)
         waits = False
         for volume_id in sorted(volumes.keys() - self._jobs.keys()):
@@ -260,12 +258,12 @@ class VolumeKeeper:
             lambda: work.make_volume(self._places, wanted, lambda: self._is_unwanted(wanted.id)),
         )
 
-    def _make_snapshots(self, message: VolumesMessage) -> None:
+    async def _make_snapshots(self, message: VolumesMessage) -> None:
         """Begin those that are not there, take away those that are deleted."""
         for snapshot in message.snapshots:
             file = self._places.snapshot(snapshot.id)
             if snapshot.deleted:
-                file.unlink(missing_ok=True)
+                await asyncio.to_thread(file.unlink, missing_ok=True)
             elif not (snapshot.made or file.exists() or self._is_tried(snapshot.id)):
                 self._start(snapshot.id, self._take(snapshot))
 

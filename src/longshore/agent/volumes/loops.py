@@ -46,8 +46,8 @@ class Loop(msgspec.Struct, frozen=True):
 
 
 def loops_below(directory: Path) -> Iterator[Loop]:
-    """Every loop device whose file is below the directory."""
-    prefix = f"{directory}/"
+    """Every loop device whose file is below the directory; the kernel knows its real path."""
+    prefix = f"{directory.resolve()}/"
     for block in BLOCKS.glob("loop*"):
         try:
             file = (block / "loop" / "backing_file").read_text().rstrip("\n")

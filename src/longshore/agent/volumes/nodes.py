@@ -71,11 +71,11 @@ def make_nodes(devices: int, device: str, volume_id: str, rdev: int) -> None:
 
 def is_linked(devices: int, volume_id: str) -> bool:
     """Whether the volume has its link in /dev/disk/by-id: the last thing that `make_nodes` does."""
-    with _links(devices) as links:
-        try:
+    try:
+        with _links(devices) as links:
             os.readlink(by_id(volume_id), dir_fd=links)
-        except OSError:
-            return False
+    except OSError:
+        return False
     return True
 
 

@@ -138,7 +138,8 @@ def take_snapshot(places: Places, snapshot: HostSnapshot, given_up: Callable[[],
         raise Refused(f"the volume {snapshot.volume_id} is not on this host")
     target = places.snapshot(snapshot.id)
     mark = target.with_name(target.name + FROZEN)
-    loop = next((each for each in loops.loops_below(places.volumes) if each.file == source), None)
+    bound = loops.loops_below(places.volumes)
+    loop = next((each for each in bound if each.file.name == source.name), None)
     if loop is None:
         copy_file(source, target, 0, given_up)
         return

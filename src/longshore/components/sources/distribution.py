@@ -48,9 +48,10 @@ def _install(source: Distribution) -> None:
 def _holding_services(services: Sequence[str]) -> Iterator[None]:
     """None of these is started by what is installed inside of the block, nor with the machine.
 
-    A policy that the machine has already stays ("policy-rc.d", Debian Policy Manual 9.3.3).
+    A policy that the machine has already stays ("policy-rc.d", Debian Policy Manual 9.3.3), but for
+    one of ours that an earlier installation was killed with.
     """
-    if not services or POLICY.exists():
+    if not services or (POLICY.exists() and POLICY.read_text(errors="replace") != HELD):
         yield
     else:
         POLICY.write_text(HELD)

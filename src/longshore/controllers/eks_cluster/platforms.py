@@ -36,6 +36,7 @@ BESIDE = frozenset(
         "AccessConfigUpdate",
         "DeletionProtectionUpdate",
         "EndpointAccessUpdate",
+        "LoggingUpdate",
         "UpgradePolicyUpdate",
     }
 )

@@ -169,7 +169,8 @@ def upgrade_asked_at(reader: Reader, key: Key, cluster: Cluster) -> float:
     """When another version was asked for last, a newer or an older one (epoch seconds)."""
     own, prefix = (key.account, key.region), update_name(cluster.name, "")
     updates = (record.value for record in reader.scan(UPDATE, *own, prefix=prefix))
-    asked = (each.created_at for each in updates if each.type.startswith("Version"))
+    own_updates = (each for each in updates if not any(each.subject))
+    asked = (each.created_at for each in own_updates if each.type.startswith("Version"))
     return max(asked, default=cluster.created_at)
 
 

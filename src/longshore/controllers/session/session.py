@@ -420,7 +420,8 @@ class AgentSession:
                 await self._verify_stops(message)
             case NetworkAckRequest() if message.error:
                 log.error("host network not applied", host=self.instance.host, reason=message.error)
-            case VolumesReport():
+            # Whoever stands for no host has no volumes.
+            case VolumesReport() if self.instance.host:
                 await record_volumes(
                     self._tools.store, self.instance.host, message, self._tools.clock.now()
                 )

@@ -146,9 +146,18 @@ async def test_what_is_around_a_control_plane_that_waits_goes_on(world, patched)
 async def test_an_update_that_replaces_it_anyway_takes_the_newest_along(world, patched):
     await world.become_active()
     patched()
-    world.update("LoggingUpdate")
+    world.update("VpcConfigUpdate")
     await world.reconcile()
     assert world.label() == "1.35-eks.2"
+
+
+async def test_logs_that_go_on_or_off_take_no_patch_along(world, patched):
+    await world.become_active()
+    patched()
+    world.update("LoggingUpdate")
+    await world.reconcile()
+    assert world.label() == "1.35-eks.1"
+    assert world.get(eks.UPDATE, ACCOUNT, REGION, "shop/u-1").status == "Successful"
 
 
 async def test_another_minor_version_waits_for_nobody(world):
