@@ -10,7 +10,6 @@ from longshore.addons import schema
 from longshore.addons.objects import (
     CORE,
     NAMESPACE,
-    RBAC,
     Object,
     apart,
     cluster_role,
@@ -20,6 +19,7 @@ from longshore.addons.objects import (
     linux_nodes,
     metadata,
     node_selector,
+    role_binding,
     rule,
     service_account,
 )
@@ -72,7 +72,10 @@ def objects(settings: Settings, configuration: Mapping[str, Any]) -> list[Object
                 rule("core", "pods nodes", "get list watch"),
             ],
         ),
-        _reads_how_callers_are_told(),
+        # By which authority's certificates the API server speaks for its callers.
+        role_binding(
+            f"{NAME}-auth-reader", LABELS, "extension-apiserver-authentication-reader", NAME
+        ),
         cluster_role_binding(
             f"{NAME}:system:auth-delegator", LABELS, "system:auth-delegator", NAME
         ),
@@ -82,21 +85,6 @@ def objects(settings: Settings, configuration: Mapping[str, Any]) -> list[Object
         disruption_budget(NAME, LABELS, {"minAvailable": 1}),
         _api_service(),
     ]
-
-
-def _reads_how_callers_are_told() -> Object:
-    """By which authority's certificates the API server speaks for its callers."""
-    return {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "RoleBinding",
-        "metadata": metadata(f"{NAME}-auth-reader", LABELS),
-        "roleRef": {
-            "apiGroup": RBAC,
-            "kind": "Role",
-            "name": "extension-apiserver-authentication-reader",
-        },
-        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
-    }
 
 
 def _service() -> Object:

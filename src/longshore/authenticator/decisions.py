@@ -6,13 +6,12 @@ have other than simple characters), and name the cluster besides.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
 from longshore.authenticator.reviews import UserInfo
 from longshore.authenticator.tokens import Refused
-from longshore.base.clock import Clock
+from longshore.base.clock import Clock, rfc_3339
 from longshore.base.logs import logger
 from longshore.model import eks
 from longshore.model.logs import LOG_GROUP, LOG_STREAM, stream_key
@@ -55,7 +54,7 @@ def denied(cluster: str, client: str, refused: Refused) -> Mapping[str, str]:
 
 def line(now: float, fields: Mapping[str, str]) -> str:
     """A log event; `now` in epoch seconds. What is empty is left out."""
-    time = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = rfc_3339(now)
     shown = {"time": time, **{name: value for name, value in fields.items() if value}}
     return " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
 

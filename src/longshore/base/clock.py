@@ -2,7 +2,13 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Protocol
+
+
+def rfc_3339(moment: float) -> str:
+    """Epoch seconds as `2026-01-31T12:00:00Z`."""
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Clock(Protocol):

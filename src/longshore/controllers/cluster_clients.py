@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from longshore.base.logs import logger
 from longshore.kubernetes.access import Access
 from longshore.kubernetes.client import Client, Object, Refused
-from longshore.model.eks import CLUSTER
-from longshore.store.interface import Key
+from longshore.model.eks import CLUSTER, CLUSTER_STATUS, Cluster, ClusterStatus
+from longshore.store.interface import Key, Reader
 
 WAITING_SECONDS = 4.0
 """For so long somebody waits who is waited for by the API server itself, which gives up after five
@@ -16,6 +16,17 @@ log = logger(__name__)
 
 AccessOf = Callable[[str, str, str], Awaitable[Access | None]]
 """To the cluster of this account, region and name; None while none of its control planes runs."""
+
+
+def running_cluster(reader: Reader, key: Key) -> tuple[Cluster, ClusterStatus] | None:
+    """The cluster of this key, where its API server answers and it is to stay."""
+    cluster = reader.get(CLUSTER, key.account, key.region, key.name)
+    status = reader.get(CLUSTER_STATUS, key.account, key.region, key.name)
+    if cluster is None or status is None or cluster.value.deleted_at:
+        return None
+    if status.value.id != cluster.value.id or status.value.status != "ACTIVE":
+        return None
+    return cluster.value, status.value
 
 
 class ClusterClients:

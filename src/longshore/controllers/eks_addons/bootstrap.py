@@ -9,7 +9,7 @@ from longshore.addons import Addon as Definition
 from longshore.addons.objects import Object, path_of
 from longshore.base.logs import logger
 from longshore.components import InstallFailed
-from longshore.controllers.cluster_clients import ClusterClients
+from longshore.controllers.cluster_clients import ClusterClients, running_cluster
 from longshore.controllers.eks_addons import records
 from longshore.controllers.eks_addons.controller import LATER_SECONDS, settings_of
 from longshore.controllers.eks_addons.images import AddonImages
@@ -50,7 +50,7 @@ class EksBootstrap:
         return [record.key for record in reader.scan(CLUSTER)]
 
     async def reconcile(self, key: Key) -> float | None:
-        running = records.running_cluster(self._store.reader, key)
+        running = running_cluster(self._store.reader, key)
         if running is None:
             return None
         cluster, status = running

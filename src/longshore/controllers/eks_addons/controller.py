@@ -8,7 +8,7 @@ from longshore.addons import Addon as Definition
 from longshore.addons.configuration import Unsupported, checked
 from longshore.base.logs import logger
 from longshore.components import InstallFailed
-from longshore.controllers.cluster_clients import ClusterClients
+from longshore.controllers.cluster_clients import ClusterClients, running_cluster
 from longshore.controllers.eks_addons import installing, records, steps
 from longshore.controllers.eks_addons.images import AddonImages
 from longshore.controllers.interface import Surroundings
@@ -49,7 +49,7 @@ class EksAddons:
             return None
         addon = record.value
         place = Key(CLUSTER.name, key.account, key.region, addon.cluster)
-        running = records.running_cluster(self._store.reader, place)
+        running = running_cluster(self._store.reader, place)
         client = await self._clients.client(place) if running is not None else None
         if running is None or client is None:
             return steps.SOON_SECONDS

@@ -3,7 +3,7 @@
 import msgspec
 
 from longshore.controllers.eks_addons.steps import Outcome
-from longshore.model.eks import CLUSTER, CLUSTER_STATUS, UPDATE, Cluster, ClusterStatus, update_name
+from longshore.model.eks import CLUSTER_STATUS, UPDATE, update_name
 from longshore.model.eks_parts import ADDON, ADDON_STATUS, Addon, AddonStatus
 from longshore.store.interface import Key, Reader, Transaction
 
@@ -14,17 +14,6 @@ def status_of(reader: Reader, key: Key, addon: Addon) -> AddonStatus:
     if record is None or record.value.id != addon.id:
         return AddonStatus(id=addon.id)
     return record.value
-
-
-def running_cluster(reader: Reader, key: Key) -> tuple[Cluster, ClusterStatus] | None:
-    """The cluster of this key, where its API server answers and it is to stay."""
-    cluster = reader.get(CLUSTER, key.account, key.region, key.name)
-    status = reader.get(CLUSTER_STATUS, key.account, key.region, key.name)
-    if cluster is None or status is None or cluster.value.deleted_at:
-        return None
-    if status.value.id != cluster.value.id or status.value.status != "ACTIVE":
-        return None
-    return cluster.value, status.value
 
 
 def put(tx: Transaction, key: Key, addon: Addon, outcome: Outcome) -> None:

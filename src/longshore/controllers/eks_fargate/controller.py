@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from longshore.base.logs import logger
-from longshore.controllers.cluster_clients import ClusterClients
+from longshore.controllers.cluster_clients import ClusterClients, running_cluster
 from longshore.controllers.eks_fargate import machines, profiles, told
 from longshore.controllers.eks_fargate.plan import NO_CAPACITY, Plan, next_steps
 from longshore.controllers.interface import Surroundings
@@ -76,7 +76,7 @@ class EksFargate:
         there = machines.machines_of(reader, key)
         if not found and not there:
             return None
-        cluster = _running(reader, key)
+        cluster = running_cluster(reader, key)
         if cluster is None:
             await self._end(key, [each.instance.id for each in there])
             return SOON_SECONDS
@@ -215,14 +215,3 @@ def _instance(change: Change, reader: Reader) -> Instance | None:
         return found.value
     record = reader.get(INSTANCE, change.key.account, change.key.region, change.key.name)
     return record.value if record is not None else None
-
-
-def _running(reader: Reader, key: Key) -> tuple[Cluster, ClusterStatus] | None:
-    """The cluster of this key, where its API server answers and it is to stay."""
-    cluster = reader.get(CLUSTER, key.account, key.region, key.name)
-    status = reader.get(CLUSTER_STATUS, key.account, key.region, key.name)
-    if cluster is None or status is None or cluster.value.deleted_at:
-        return None
-    if status.value.id != cluster.value.id or status.value.status != "ACTIVE":
-        return None
-    return cluster.value, status.value

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from longshore.base.clock import rfc_3339
 from longshore.kubernetes.fargate import COMPUTE_TYPE, PROVISIONED, SCHEDULER, Size
 
 Object = Mapping[str, Any]
@@ -98,7 +98,3 @@ def event(pod: Object, message: str, now: float) -> dict[str, Any]:
         "lastTimestamp": rfc_3339(now),
         "count": 1,
     }
-
-
-def rfc_3339(now: float) -> str:
-    return datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from longshore.controllers.cluster_clients import running_cluster
 from longshore.model.eks import (
     CLUSTER,
-    CLUSTER_STATUS,
     UPDATE,
     Cluster,
     ClusterStatus,
@@ -35,16 +35,15 @@ class Known(NamedTuple):
 def known(reader: Reader, key: Key) -> Known | None:
     """None where the cluster does not run, or is to go."""
     place = (key.account, key.region, key.name)
-    cluster, status = reader.get(CLUSTER, *place), reader.get(CLUSTER_STATUS, *place)
-    if cluster is None or status is None or cluster.value.deleted_at:
+    running = running_cluster(reader, key)
+    if running is None:
         return None
-    if status.value.id != cluster.value.id or status.value.status != "ACTIVE":
-        return None
+    cluster, status = running
     report, request = reader.get(INSIGHTS_REPORT, *place), reader.get(INSIGHTS_REQUEST, *place)
-    own = cluster.value.id
+    own = cluster.id
     return Known(
-        cluster.value,
-        status.value,
+        cluster,
+        status,
         report.value if report is not None and report.value.id == own else None,
         request.value if request is not None and request.value.id == own else None,
     )

@@ -1,9 +1,9 @@
 """What is told to the cluster: finalizers, statuses, events."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from longshore.base.clock import rfc_3339
 from longshore.controllers.eks_load_balancers.wanted import FINALIZER
 from longshore.kubernetes.client import Client, Refused
 
@@ -47,7 +47,7 @@ async def put_hostname(client: Client, service: Object, hostname: str) -> bool:
 async def tell(client: Client, service: Object, now: float, reason: str, message: str) -> None:
     """An event of the Service; SyncLoadBalancerFailed is a warning."""
     metadata = service["metadata"]
-    at = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = rfc_3339(now)
     event = {
         "apiVersion": "v1",
         "kind": "Event",

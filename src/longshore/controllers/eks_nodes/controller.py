@@ -1,9 +1,9 @@
 """The loop: one key for each cluster."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from longshore.base.clock import rfc_3339
 from longshore.base.logs import logger
 from longshore.controllers.cluster_clients import ClusterClients
 from longshore.controllers.eks_nodes import serving
@@ -86,12 +86,21 @@ class EksNodes:
         for node in await client.list(NODES):
             if not is_gone(self._store.reader, key, node):
                 left.append(node)
-            elif await leave(client, node, self._clock.now()):
-                name = node["metadata"]["name"]
-                log.info("a node was removed whose instance is gone", cluster=key.name, node=name)
-            else:
+            elif not await self._leave(key, client, node):
                 leaving = True
         return left, leaving
+
+    async def _leave(self, key: Key, client: Client, node: dict[str, Any]) -> bool:
+        """Whether this one is gone; one that cannot go holds up nothing else."""
+        name = node["metadata"]["name"]
+        try:
+            gone = await leave(client, node, self._clock.now())
+        except Refused as refused:
+            log.info("a node was not removed", cluster=key.name, node=name, reason=refused.message)
+            return False
+        if gone:
+            log.info("a node was removed whose instance is gone", cluster=key.name, node=name)
+        return gone
 
     async def _approve(self, key: Key, client: Client, instances: Sequence[Instance]) -> None:
         """Have every request approved that is the node's own; others wait for an administrator."""
@@ -110,8 +119,7 @@ class EksNodes:
         self._objections[key] = objections
 
     async def _put_approval(self, client: Client, name: str, request: serving.Object) -> None:
-        now = datetime.fromtimestamp(int(self._clock.now()), UTC)
-        body = serving.approved(request, now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        body = serving.approved(request, rfc_3339(self._clock.now()))
         try:
             await client.replace(f"{REQUESTS}/{name}/approval", body)
         except Refused as refused:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from longshore.base.clock import rfc_3339
 from longshore.base.logs import logger
 from longshore.kubernetes.client import Client, Refused
 
@@ -44,12 +45,11 @@ def has_volumes(name: str, attachments: Iterable[Object]) -> bool:
 
 
 def taint(now: float) -> dict[str, str]:
-    added = datetime.fromtimestamp(int(now), UTC).strftime(TIME)
     return {
         "key": OUT_OF_SERVICE,
         "value": "nodeshutdown",
         "effect": "NoExecute",
-        "timeAdded": added,
+        "timeAdded": rfc_3339(now),
     }
 
 

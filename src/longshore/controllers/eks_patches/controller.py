@@ -55,9 +55,10 @@ class EksPatches:
     def _step(self, tx: Transaction) -> tuple[Plan, list[Group]]:
         now = self._clock.now()
         records.forget_gone(tx)
-        step = plan(scene.planes(tx), scene.newest_platforms(tx), now)
+        planes, newest = list(scene.planes(tx)), scene.newest_platforms(tx)
+        step = plan(planes, newest, now)
         records.carry_out(tx, step, now)
-        groups = following(scene.groups(tx))
+        groups = following(scene.groups(tx, planes, newest))
         for group in groups:
             records.begin_update(tx, self._ids, group, now)
         return step, groups

@@ -1,6 +1,6 @@
 """Clusters and node groups as the store has them, for the plans."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from longshore.controllers.eks_patches.nodegroups import RELEASES, TAG, Group
 from longshore.controllers.eks_patches.plan import Plane
@@ -56,10 +56,11 @@ def planes(reader: Reader) -> Iterator[Plane]:
         )
 
 
-def groups(reader: Reader) -> Iterator[Group]:
-    """Every node group that has releases."""
-    newest = newest_platforms(reader)
-    for plane in planes(reader):
+def groups(
+    reader: Reader, known: Iterable[Plane], newest: Mapping[str, Platform]
+) -> Iterator[Group]:
+    """Every node group of these clusters that has releases."""
+    for plane in known:
         current = plane.minor in newest and plane.platform == newest[plane.minor].name
         updates = _updates(reader, plane.key)
         for key, nodegroup in _nodegroups(reader, plane.key):

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
+
+from longshore.base.clock import rfc_3339
 
 COMPONENT = "vpc-resource-controller"
 ALLOCATED, FAILED = "ResourceAllocated", "BranchAllocationFailed"
@@ -14,7 +15,7 @@ def event(pod: Mapping[str, Any], reason: str, message: str, now: float) -> dict
     metadata = pod["metadata"]
     name, namespace, uid = metadata["name"], metadata["namespace"], metadata["uid"]
     unique = hashlib.sha256(f"{uid} {reason} {message}".encode()).hexdigest()[:16]
-    at = datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = rfc_3339(now)
     subject = {"kind": "Pod", "apiVersion": "v1", "name": name, "namespace": namespace, "uid": uid}
     return {
         "apiVersion": "v1",

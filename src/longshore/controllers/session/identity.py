@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from msgspec import structs
 
-from longshore.base.clock import Clock
+from longshore.base.clock import Clock, rfc_3339
 from longshore.model.ecs import Task
 from longshore.model.iam import Role
 from longshore.model.principal import Credential, Principal
@@ -90,8 +89,3 @@ class Credentials:
 
 def _expiration(issued: Credential) -> str:
     return rfc_3339(issued.expires or 0)
-
-
-def rfc_3339(moment: float) -> str:
-    """Epoch seconds as `2026-01-31T12:00:00Z`."""
-    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

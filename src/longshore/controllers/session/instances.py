@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from longshore.base.clock import Clock
+from longshore.base.clock import Clock, rfc_3339
 from longshore.base.logs import logger
-from longshore.controllers.session.identity import Credentials, rfc_3339
+from longshore.controllers.session.identity import Credentials
 from longshore.instances.profiles import find_profile
 from longshore.model.ec2 import (
     ADDRESS,

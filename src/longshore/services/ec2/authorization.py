@@ -1,9 +1,9 @@
 """The resources of each operation, as IAM is asked ("Actions … for Amazon EC2", SAR)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from longshore.base.clock import rfc_3339
 from longshore.instances import template_of
 from longshore.instances.volume_types import DEFAULT_TYPE
 from longshore.model.arn import make_arn
@@ -156,13 +156,9 @@ def _snapshot_conditions(context: Context, snapshot: Snapshot) -> dict[str, str 
         "ec2:Owner": context.account,
         "ec2:ParentVolume": resource_arn(context, "volume", snapshot.volume_id),
         "ec2:SnapshotID": snapshot.id,
-        "ec2:SnapshotTime": _date(snapshot.started_at),
+        "ec2:SnapshotTime": rfc_3339(snapshot.started_at),
         "ec2:VolumeSize": str(snapshot.volume_size),
     }
-
-
-def _date(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _new_volume(context: Context, request: Mapping[str, Any]) -> Iterator[Resource]:

@@ -17,7 +17,7 @@ from longshore.services.kms.ciphertexts import (
     read_blob,
     seal_blob,
 )
-from longshore.services.kms.resources import find, in_context
+from longshore.services.kms.resources import end_dry_run, find, in_context
 
 ALGORITHM = "SYMMETRIC_DEFAULT"
 DATA_KEYS = {"AES_128": 16, "AES_256": 32}
@@ -30,7 +30,7 @@ def encrypt(sealer: Sealer, context: Context, request: Any) -> Response:
     check_usable(key)
     _check_algorithm(request.get("EncryptionAlgorithm"))
     encryption_context = _context(request.get("EncryptionContext"))
-    _end_dry_run(request)
+    end_dry_run(request)
     blob = _seal(sealer, key, request["Plaintext"], encryption_context)
     return {"CiphertextBlob": blob, "KeyId": key.arn, "EncryptionAlgorithm": ALGORITHM}
 
@@ -48,7 +48,7 @@ def decrypt(sealer: Sealer, context: Context, request: Any) -> Response:
     context.authorize("kms:Decrypt", resource.arn, resource.conditions)
     check_usable(found.key)
     plaintext = _open(sealer, found.key, blob, encryption_context)
-    _end_dry_run(request)
+    end_dry_run(request)
     return {
         "KeyId": found.key.arn,
         "Plaintext": plaintext,
@@ -76,7 +76,7 @@ def re_encrypt(sealer: Sealer, context: Context, request: Any) -> Response:
         context.authorize(action, resource.arn, {**resource.conditions, **same})
         check_usable(found.key)
     plaintext = _open(sealer, source.key, blob, before)
-    _end_dry_run(request)
+    end_dry_run(request)
     return {
         "CiphertextBlob": _seal(sealer, target.key, plaintext, after),
         "SourceKeyId": source.key.arn,
@@ -106,7 +106,7 @@ def _data_key(sealer: Sealer, context: Context, request: Any) -> tuple[bytes, di
     if (spec is None) == (number is None):
         raise AwsError("ValidationException", "Please specify either number of bytes or key spec.")
     encryption_context = _context(request.get("EncryptionContext"))
-    _end_dry_run(request)
+    end_dry_run(request)
     plaintext = secrets.token_bytes(number or DATA_KEYS[spec])
     blob = _seal(sealer, key, plaintext, encryption_context)
     material = key.materials[-1].id
@@ -138,15 +138,6 @@ def _context(given: Mapping[str, str] | None) -> Mapping[str, str]:
             "ValidationException", f"Encryption contexts have at most {LONGEST_CONTEXT} bytes"
         )
     return pairs
-
-
-def _end_dry_run(request: Any) -> None:
-    if request.get("DryRun"):
-        raise AwsError(
-            "DryRunOperationException",
-            "The request would have succeeded, but the DryRun option is set.",
-            412,
-        )
 
 
 def _read(blob: bytes) -> Blob:

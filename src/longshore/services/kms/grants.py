@@ -8,19 +8,20 @@ import msgspec
 
 from longshore.model.arn import parse_arn
 from longshore.model.errors import AwsError, not_built
-from longshore.model.kms import GRANT, Grant, Key, Pairs, grant_name
+from longshore.model.kms import GRANT, Grant, Key, Pairs, grant_name, key_arn
 from longshore.model.principal import root
 from longshore.policy.evaluation import is_named
 from longshore.services.interface import Context, Response
 from longshore.services.keys import (
     CRYPTOGRAPHIC,
     TOKEN_PREFIX,
+    Found,
     check_usable,
     grants_of,
     new_token,
 )
 from longshore.services.kms.pages import page
-from longshore.services.kms.resources import find, find_own
+from longshore.services.kms.resources import end_dry_run, find, find_own
 
 OPERATIONS = CRYPTOGRAPHIC | {"CreateGrant", "DescribeKey", "RetireGrant"}
 """What a grant of a symmetric key can be for."""
@@ -37,12 +38,7 @@ def create(context: Context, request: Any) -> Response:
     found = find(context, request["KeyId"])
     check_usable(found.key)
     asked = _asked(context, found.key, request)
-    if request.get("DryRun"):
-        raise AwsError(
-            "DryRunOperationException",
-            "The request would have succeeded, but the DryRun option is set.",
-            412,
-        )
+    end_dry_run(request)
     grants = grants_of(context.tx, found.account, found.region, found.key.id)
     if asked.name:
         for known in grants:
@@ -120,7 +116,8 @@ def list_retirable(context: Context, request: Any) -> Response:
     records = context.tx.scan(GRANT, context.account, context.region)
     grants = [each.value for each in records if each.value.retiring == request["RetiringPrincipal"]]
     shown, more = page(grants, request, GRANTS_PAGE)
-    return {"Grants": [_shape(find(context, each.key_id).key.arn, each) for each in shown], **more}
+    own = (context.region, context.account)
+    return {"Grants": [_shape(key_arn(*own, each.key_id), each) for each in shown], **more}
 
 
 def _shape(arn: str, grant: Grant) -> dict[str, Any]:
@@ -152,20 +149,18 @@ def revoke(context: Context, request: Any) -> Response:
 
 def retire(context: Context, request: Any) -> Response:
     """By whom the grant says, or who may by policies (RetireGrant, AWS KMS API Reference)."""
-    key_arn, grant = _retired(context, request)
-    parts = parse_arn(key_arn)
-    assert parts is not None
+    found, grant = _retired(context, request)
     retires = [grant.retiring] if grant.retiring else []
     retires += [grant.grantee] if "RetireGrant" in grant.operations else []
     if not any(is_named(arn, context.principal) for arn in retires):
-        context.authorize("kms:RetireGrant", key_arn)
+        context.authorize("kms:RetireGrant", found.key.arn)
     name = grant_name(grant.key_id, grant.id)
-    context.tx.delete(GRANT, parts.account, parts.region, name)
+    context.tx.delete(GRANT, found.account, found.region, name)
     return {}
 
 
-def _retired(context: Context, request: Any) -> tuple[str, Grant]:
-    """The grant, and its key's ARN, by its token or by both ids."""
+def _retired(context: Context, request: Any) -> tuple[Found, Grant]:
+    """The grant, and its key, by its token or by both ids."""
     token, key_id, grant_id = (request.get(name) for name in ("GrantToken", "KeyId", "GrantId"))
     if (token is None) == (key_id is None and grant_id is None):
         raise AwsError("ValidationException", "Either a grant token or key and grant are required")
@@ -178,7 +173,7 @@ def _retired(context: Context, request: Any) -> tuple[str, Grant]:
     record = context.tx.get(GRANT, found.account, found.region, name)
     if record is None or (token is not None and record.value.token != token):
         raise _no_grant(grant_id)
-    return found.key.arn, record.value
+    return found, record.value
 
 
 def _no_grant(grant_id: str) -> AwsError:

@@ -133,3 +133,13 @@ def _alias(context: Context, name: str) -> Resource:
 
 def _resource(context: Context, found: Found, more: Mapping[str, str | list[str]]) -> Resource:
     return key_resource(context.tx, context.principal.account, found, **more)
+
+
+def end_dry_run(request: Any) -> None:
+    """DryRunOperationException, where nothing more is asked for."""
+    if request.get("DryRun"):
+        raise AwsError(
+            "DryRunOperationException",
+            "The request would have succeeded, but the DryRun option is set.",
+            412,
+        )

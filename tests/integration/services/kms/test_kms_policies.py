@@ -188,6 +188,8 @@ async def test_a_grant_is_retired_by_whom_it_says(keys: Keys) -> None:
     key = await only(keys)
     granted = {"KeyId": key, "GranteePrincipal": arn("ann"), "Operations": ["Encrypt"]}
     grant = await keys.call("create_grant", **granted, RetiringPrincipal=arn("bob"))
+    listed = await keys.call("list_retirable_grants", RetiringPrincipal=arn("bob"))
+    assert [each["GrantId"] for each in listed["Grants"]] == [grant["GrantId"]]
     code = await keys.error("retire_grant", by=ann, GrantToken=grant["GrantToken"])
     assert code == "AccessDeniedException"
     await keys.call("retire_grant", by=bob, GrantToken=grant["GrantToken"])
