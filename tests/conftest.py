@@ -17,11 +17,13 @@ settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 @pytest.hookimpl(tryfirst=True)  # xdist's own hook reads these marks
 def pytest_collection_modifyitems(items):
-    """All end-to-end tests on one worker (they share a Longshore), an integration module on one."""
+    """End-to-end tests of EKS on one worker and all others on one (they share a Longshore each),
+    an integration module on one."""
     for item in items:
         place = item.path.relative_to(TESTS)
         if place.parts[0] == "end_to_end":
-            item.add_marker(pytest.mark.xdist_group("end_to_end"))
+            clusters = place.name.startswith("test_eks")
+            item.add_marker(pytest.mark.xdist_group("clusters" if clusters else "end_to_end"))
         elif place.parts[0] in {"integration", "conformance"}:
             item.add_marker(pytest.mark.xdist_group(str(place)))
 

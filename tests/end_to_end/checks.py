@@ -1,5 +1,7 @@
 """Containers that check what they see and say so by their exit code: 0, or the line that failed."""
 
+from end_to_end.cloud import awslogs
+
 from longshore.testing.images import busybox_files
 
 LAUNCH_TYPES = ("FARGATE", "EC2")
@@ -22,7 +24,13 @@ APPLETS = (
     ),
     *("sleep", "tail", "test", "touch", "tr", "true", "ulimit", "uname", "wc", "wget", "yes"),
 )
-USUAL = {"essential": False, "memory": 64, "stopTimeout": 2}
+LOGS = "/checks"
+USUAL = {
+    "essential": False,
+    "memory": 64,
+    "stopTimeout": 2,
+    "logConfiguration": awslogs(LOGS),
+}
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\nkeeper:x:501:502::/home/keeper:/bin/sh\n"
 GROUP = b"root:x:0:\nkeepers:x:502:\nwatch:x:503:keeper\n"
 
@@ -55,7 +63,8 @@ def define(cloud, family, containers, launch_type, **further):
 
 
 def run_to_end(cloud, family, containers, launch_type, overrides=None, **further):
-    """Run the checks as one task until all have ended; each container as DescribeTasks shows it."""
+    """Run the checks as one task until all have ended; each container as DescribeTasks shows it,
+    with what one that failed `said`."""
     last = {
         "command": ["true"],
         "essential": True,
@@ -69,7 +78,14 @@ def run_to_end(cloud, family, containers, launch_type, overrides=None, **further
         (task,) = cloud.run(arn, launch_type, **given)
     ended = cloud.await_status(task, "STOPPED")
     assert ended["stopCode"] == "EssentialContainerExited", ended["stoppedReason"]
-    return {container["name"]: container for container in ended["containers"]}
+    return {each["name"]: _with_words(cloud, task, each) for each in ended["containers"]}
+
+
+def _with_words(cloud, task, container):
+    if container.get("exitCode") == 0:
+        return container
+    stream = f"test/{container['name']}/{task.rpartition('/')[2]}"
+    return {**container, "said": cloud.log_lines(LOGS, stream)}
 
 
 def run_without_interface(cloud, definition, **further):

@@ -39,7 +39,7 @@ CHECKS = {
     "its_root_file_system_is_read_only": check("! touch /x", readonlyRootFilesystem=True),
     "its_root_file_system_can_be_written": check("touch /x"),
     "its_ulimits_hold": check(
-        'test "$(ulimit -Sn)" = 100 || exit 2; test "$(ulimit -Hn)" = 200 || exit 3',
+        'ulimit -Sn; ulimit -Hn; test "$(ulimit -Sn) $(ulimit -Hn)" = "100 200"',
         ulimits=[{"name": "nofile", "softLimit": 100, "hardLimit": 200}],
     ),
     "a_dropped_capability_is_gone": check(

@@ -101,11 +101,15 @@ class Balancer:
         return self.cloud.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
 
 
-def who(balancer, port=80, seconds=2):
-    """The page that comes through the load balancer; empty where none does."""
-    with contextlib.suppress(OSError):
+def who(balancer, port=80, seconds=2, complaints=None):
+    """The page that comes through the load balancer; empty where none does, and then why not is
+    the last of the complaints."""
+    try:
         return fetch(f"http://{balancer.dns_name}:{port}/", seconds=seconds).strip()
-    return ""
+    except OSError as error:
+        if complaints is not None:
+            complaints[:] = [repr(error), balancer.interfaces()]
+        return ""
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +241,8 @@ def test_its_security_group_lets_in_whom_it_names(cloud, shells):
     made.elb.set_security_groups(
         LoadBalancerArn=made.arn, SecurityGroups=[cloud.security_group("let-in", 80)]
     )
-    wait_until(lambda: who(made) == "hello", HEALTH_SECONDS, "the group lets the machine in")
+    why = []
+    wait_until(lambda: who(made, complaints=why) == "hello", HEALTH_SECONDS, why)
     made.elb.delete_load_balancer(LoadBalancerArn=made.arn)
 
 

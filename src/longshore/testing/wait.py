@@ -9,7 +9,7 @@ T = TypeVar("T")
 POLL_SECONDS = 0.01
 
 
-def wait_until(condition: Callable[[], T], seconds: float = 10.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], seconds: float = 10.0, what: object = "") -> T:
     """What `condition` gives as soon as it is true; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -22,7 +22,7 @@ def wait_until(condition: Callable[[], T], seconds: float = 10.0, what: str = ""
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[T]], seconds: float = 10.0, what: str = ""
+    condition: Callable[[], Awaitable[T]], seconds: float = 10.0, what: object = ""
 ) -> T:
     """The same for an asynchronous condition."""
     deadline = time.monotonic() + seconds
