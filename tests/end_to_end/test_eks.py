@@ -355,6 +355,46 @@ def test_cluster_whose_etcd_lost_its_data_comes_back_from_its_newest_snapshot(cl
     assert cluster.is_active()
 
 
+def test_users_of_an_identity_provider_are_whom_its_tokens_say(cluster, farm):
+    """The provider is another cluster's: service accounts there are users here."""
+    oidc = {
+        "identityProviderConfigName": "farm",
+        "issuerUrl": farm.describe()["identity"]["oidc"]["issuer"],
+        "clientId": "mall",
+        "usernamePrefix": "farm:",
+    }
+    config = {"type": "oidc", "name": "farm"}
+    token = farm.run("create", "token", "default", "--audience=mall").stdout.strip()
+    assert "Unauthorized" in cluster.with_token(token).stderr
+    cluster.eks.associate_identity_provider_config(clusterName=cluster.name, oidc=oidc)
+    waiter = {"clusterName": cluster.name, "identityProviderConfig": config}
+
+    def status():
+        told = cluster.eks.describe_identity_provider_config(**waiter)
+        return told["identityProviderConfig"]["oidc"]["status"]
+
+    wait_until(lambda: status() == "ACTIVE", UPDATE_SECONDS, "it is associated")
+    name = "farm:system:serviceaccount:default:default"
+    wait_until(lambda: name in cluster.with_token(token).stderr, BACK_SECONDS, "it has a name")
+    cluster.run("create", "clusterrolebinding", "farm", "--clusterrole=view", f"--user={name}")
+    wait_until(
+        lambda: "kube-system" in cluster.with_token(token).stdout, BACK_SECONDS, "it may look"
+    )
+    cluster.eks.disassociate_identity_provider_config(**waiter)
+    wait_until(
+        lambda: "Unauthorized" in cluster.with_token(token).stderr, BACK_SECONDS, "it is nobody"
+    )
+    wait_until(
+        lambda: (
+            not cluster.eks.list_identity_provider_configs(clusterName=cluster.name)[
+                "identityProviderConfigs"
+            ]
+        ),
+        UPDATE_SECONDS,
+        "the association is gone",
+    )
+
+
 def test_deleted_cluster_leaves_nothing(cluster, cloud):
     installation = cloud.longshore.installation
     processes = cluster.processes()

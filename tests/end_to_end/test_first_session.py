@@ -147,7 +147,7 @@ def _tasks_of_sample(cloud):
         ("dynamodb", "list_tables", {}),
         ("autoscaling", "describe_policies", {}),
         ("ec2", "describe_nat_gateways", {}),
-        ("eks", "list_identity_provider_configs", {"clusterName": "none"}),
+        ("eks", "list_capabilities", {"clusterName": "none"}),
         ("lambda", "list_functions", {}),
         ("s3", "list_buckets", {}),
     ],

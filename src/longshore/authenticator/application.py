@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from longshore.authenticator import access, admission, config_map, nodes, tokens, users
 from longshore.authenticator.config_map import ConfigMap
 from longshore.authenticator.decisions import Decisions, denied, granted
+from longshore.authenticator.identity_providers import ProvidersUsers, provider_of
 from longshore.authenticator.pods import Asked, ClusterObjects, NoObjects
 from longshore.authenticator.reviews import (
     ReviewedAccess,
@@ -37,6 +38,8 @@ from longshore.model import eks
 from longshore.model.errors import AwsError
 from longshore.model.link_local import API_ADDRESS
 from longshore.model.principal import Principal
+from longshore.oidc.https import Reach, is_public
+from longshore.oidc.issuers import IssuerKeys
 from longshore.services.interface import Identity
 from longshore.store.interface import Record, Store
 from longshore.telemetry.interface import LogStore
@@ -63,11 +66,16 @@ def authenticator(
     installation: Installation,
     objects: ClusterObjects | None = None,
     log_store: LogStore | None = None,
+    reach: Reach = is_public,
 ) -> ASGIApp:
     """The webhooks of every cluster, each under its own path, as an ASGI application; `objects`
-    are those of the clusters, none unless given, `log_store` is where decisions are logged."""
+    are those of the clusters, none unless given, `log_store` is where decisions are logged.
+    Issuers of identity providers are asked at addresses in `reach`."""
     decisions = Decisions(log_store, clock) if log_store is not None else None
-    webhooks = Webhooks(store, identity, clock, installation, objects or NoObjects(), decisions)
+    providers = ProvidersUsers(IssuerKeys(reach))
+    webhooks = Webhooks(
+        store, identity, clock, installation, objects or NoObjects(), decisions, providers
+    )
     path = PREFIX + "/{account}/{region}/{name}"
     return Starlette(
         routes=[
@@ -89,12 +97,14 @@ class Webhooks:
         installation: Installation,
         objects: ClusterObjects,
         decisions: Decisions | None,
+        providers: ProvidersUsers,
     ) -> None:
         self._store = store
         self._identity = identity
         self._clock = clock
         self._objects = objects
         self._decisions = decisions
+        self._providers = providers
         self._open = installation.auth == "open"
         self._api = f"http://{API_ADDRESS}:{installation.port}"
         self._config_maps: dict[str, tuple[float, ConfigMap]] = {}
@@ -197,11 +207,15 @@ class Webhooks:
 
     async def _user(self, cluster: Record[eks.Cluster], token: str, secret: str) -> UserInfo:
         """The token's user in the cluster; raises `Refused`."""
+        reader = self._store.reader
+        provider = provider_of(reader, cluster, token)
+        if provider is not None:
+            now, monotonic = self._clock.now(), self._clock.monotonic()
+            return await self._providers.user(reader, provider, token, now, monotonic)
         presigned = tokens.read(token)
         if self._open:
             return users.ANYBODY
         principal = self._principal(presigned, cluster.value.name)
-        reader = self._store.reader
         entry = users.access_entry(reader, cluster, users.canonical_arn(principal))
         if entry is None:
             mapped = await self._mapped(cluster, principal)

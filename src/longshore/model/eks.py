@@ -35,6 +35,9 @@ ACCESS_POLICIES = (
 """Names of the access policies that there are, in order."""
 ASSOCIATE_ENCRYPTION = "AssociateEncryptionConfig"
 """The type of update by which a cluster gets a KMS key."""
+ASSOCIATE_IDENTITY_PROVIDER = "AssociateIdentityProviderConfig"
+DISASSOCIATE_IDENTITY_PROVIDER = "DisassociateIdentityProviderConfig"
+"""The types by which it gets a provider of its users' identities, and loses it."""
 LOG_STREAMS = {
     "api": "kube-apiserver",
     "audit": "kube-apiserver-audit",

@@ -1,4 +1,5 @@
-"""What EKS's clusters have: node groups, Fargate profiles, add-ons, pod identity associations.
+"""What EKS's clusters have: node groups, Fargate profiles, add-ons, pod identity associations,
+identity providers.
 
 Records lie in the account and region of their cluster, named `<cluster>/<name>`; updates of them
 `<cluster>/<id>` with the cluster's own (`eks.Update`). Times are epoch seconds. Documents (`dict`)
@@ -229,6 +230,29 @@ class FargateProfileStatus(msgspec.Struct, frozen=True, kw_only=True):
     issues: tuple[Issue, ...] = ()
 
 
+class IdentityProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """An OpenID Connect provider whose users a cluster lets in, as it is asked for; a cluster has
+    one at most. Its controller removes it once it is `deleted_at`."""
+
+    cluster: str
+    name: str
+    arn: str
+    id: str
+    """A UUID, with which its ARN ends."""
+    issuer: str
+    """An https URL: `iss` of its tokens, to the letter."""
+    client_id: str
+    """What must be among their `aud`."""
+    username_claim: str = "sub"
+    username_prefix: str = ""
+    """Empty for the usual one, `-` for none."""
+    groups_claim: str = ""
+    groups_prefix: str = ""
+    required_claims: tuple[tuple[str, str], ...] = ()
+    tags: Tags = ()
+    deleted_at: float = 0.0
+
+
 def part_name(cluster: str, name: str) -> str:
     """The name of the record of a cluster's node group or add-on."""
     return f"{cluster}/{name}"
@@ -255,6 +279,11 @@ def pod_identity_arn(region: str, account: str, cluster: str, part_id: str) -> s
     return make_arn("eks", region, account, f"podidentityassociation/{cluster}/{part_id}")
 
 
+def identity_provider_arn(region: str, account: str, cluster: str, name: str, part_id: str) -> str:
+    resource = f"identityproviderconfig/{cluster}/oidc/{name}/{part_id}"
+    return make_arn("eks", region, account, resource)
+
+
 NODEGROUP = Kind("eks.nodegroup", Nodegroup)
 NODEGROUP_STATUS = Kind("eks.nodegroup-status", NodegroupStatus)
 ADDON = Kind("eks.addon", Addon)
@@ -262,3 +291,4 @@ ADDON_STATUS = Kind("eks.addon-status", AddonStatus)
 FARGATE_PROFILE = Kind("eks.fargate-profile", FargateProfile)
 FARGATE_PROFILE_STATUS = Kind("eks.fargate-profile-status", FargateProfileStatus)
 POD_IDENTITY = Kind("eks.pod-identity-association", PodIdentity)
+IDENTITY_PROVIDER = Kind("eks.identity-provider", IdentityProvider)

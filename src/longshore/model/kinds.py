@@ -77,6 +77,7 @@ KINDS: tuple[Kind[Any], ...] = (
     eks_parts.ADDON_STATUS,
     eks_parts.FARGATE_PROFILE,
     eks_parts.FARGATE_PROFILE_STATUS,
+    eks_parts.IDENTITY_PROVIDER,
     eks_parts.NODEGROUP,
     eks_parts.NODEGROUP_STATUS,
     eks_parts.POD_IDENTITY,

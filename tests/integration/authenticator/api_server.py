@@ -20,6 +20,7 @@ from longshore.base.installation import Installation
 from longshore.gateway.gateway import Gateway
 from longshore.model import eks, iam
 from longshore.model.arn import make_arn
+from longshore.oidc.https import Reach, is_public
 from longshore.policy.key_ids import unique_id
 from longshore.services.iam.first_start import ensure_sealing_key
 from longshore.services.iam.identity import IamIdentity
@@ -43,7 +44,12 @@ Keys = tuple[str, str, str | None]
 class ApiServer:
     """Asks as the API server of cluster `demo` does. `clock` is the authenticator's, at now."""
 
-    def __init__(self, installation: Installation, log_store: LogStore | None = None) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        log_store: LogStore | None = None,
+        reach: Reach = is_public,
+    ) -> None:
         self.port = installation.port
         self.store = MemoryStore()
         self.clock = FakeClock(time.time())
@@ -51,7 +57,7 @@ class ApiServer:
         self.objects: dict[str, Any] = {}
         """What is in the cluster, by paths of its API."""
         self.app = authenticator(
-            self.store, self.identity, self.clock, installation, self, log_store
+            self.store, self.identity, self.clock, installation, self, log_store, reach
         )
 
     async def find(self, account: str, region: str, cluster: str, path: str) -> Any:
@@ -237,10 +243,13 @@ def policy(name: str, *namespaces: str) -> eks.AssociatedPolicy:
 
 @contextlib.asynccontextmanager
 async def running(
-    data_dir: Path, auth: str = "enforced", log_store: LogStore | None = None
+    data_dir: Path,
+    auth: str = "enforced",
+    log_store: LogStore | None = None,
+    reach: Reach = is_public,
 ) -> AsyncIterator[ApiServer]:
     installation = Installation(data_dir=data_dir, port=free_ports(2), auth=auth)
-    server = ApiServer(installation, log_store)
+    server = ApiServer(installation, log_store, reach)
     await server.store.transact(lambda tx: ensure_sealing_key(tx, IDS))
     gateway = Gateway(
         services=[],

@@ -41,7 +41,14 @@ from longshore.model.eks import (
     entry_name,
     update_name,
 )
-from longshore.model.eks_parts import ADDON, ADDON_STATUS, POD_IDENTITY, part_name
+from longshore.model.eks_parts import (
+    ADDON,
+    ADDON_STATUS,
+    IDENTITY_PROVIDER,
+    POD_IDENTITY,
+    part_name,
+)
+from longshore.model.kind import Kind
 from longshore.store.interface import Key, Reader, Transaction
 from longshore.vpc.creation import egress_to_everywhere, within_group
 
@@ -198,6 +205,9 @@ def finish(
         if _is_open(update.value) and _has_come_about(update.value, status):
             done = msgspec.structs.replace(update.value, status="Successful")
             tx.put(UPDATE, *own, update.key.name, done)
+    for provider in tx.scan(IDENTITY_PROVIDER, *own, prefix=part_name(cluster.name, "")):
+        if provider.value.deleted_at:
+            tx.delete(IDENTITY_PROVIDER, *own, provider.key.name)
 
 
 def _platform_version(reader: Reader, key: Key, cluster: Cluster) -> str:
@@ -279,8 +289,10 @@ def forget(tx: Transaction, key: Key, cluster: Cluster) -> None:
     for addon in tx.scan(ADDON, *own, prefix=part_name(cluster.name, "")):
         tx.delete(ADDON, *own, addon.key.name)
         tx.delete(ADDON_STATUS, *own, addon.key.name)
-    for association in tx.scan(POD_IDENTITY, *own, prefix=part_name(cluster.name, "")):
-        tx.delete(POD_IDENTITY, *own, association.key.name)
+    kinds: tuple[Kind[Any], ...] = (POD_IDENTITY, IDENTITY_PROVIDER)
+    for kind in kinds:
+        for part in tx.scan(kind, *own, prefix=part_name(cluster.name, "")):
+            tx.delete(kind, *own, part.key.name)
     for update in tx.scan(UPDATE, *own, prefix=update_name(cluster.name, "")):
         tx.delete(UPDATE, *own, update.key.name)
     tx.delete(CLUSTER_STATUS, *own, cluster.name)

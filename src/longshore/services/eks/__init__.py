@@ -1,5 +1,6 @@
 """Amazon EKS's API (botocore's `eks`): clusters, their node groups, Fargate profiles and add-ons,
-updates, access entries, access policies, associations of EKS Pod Identity, tags.
+updates, access entries, access policies, identity providers, associations of EKS Pod Identity,
+tags.
 
 Enters: requests as `services/interface.py` has them.
 Leaves: clusters and access entries of `model/eks.py`, node groups, Fargate profiles and add-ons of
@@ -17,6 +18,7 @@ from longshore.services.eks import (
     encryption,
     entries,
     fargate_profiles,
+    identity_providers,
     insights,
     nodegroup_updates,
     nodegroups,
@@ -46,6 +48,7 @@ def service() -> Service:
             **encryption.OPERATIONS,
             **entries.OPERATIONS,
             **fargate_profiles.OPERATIONS,
+            **identity_providers.OPERATIONS,
             **insights.OPERATIONS,
             **nodegroup_updates.OPERATIONS,
             **nodegroups.OPERATIONS,

@@ -1,5 +1,8 @@
 """What has tags, by ARN: clusters, connected ones too, access entries, node groups, Fargate
-profiles, add-ons, associations."""
+profiles, add-ons, associations, identity providers."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from longshore.model import eks
 from longshore.model.arn import parse_arn
@@ -7,14 +10,17 @@ from longshore.model.eks_connected import CONNECTED_CLUSTER, ConnectedCluster
 from longshore.model.eks_parts import (
     ADDON,
     FARGATE_PROFILE,
+    IDENTITY_PROVIDER,
     NODEGROUP,
     POD_IDENTITY,
     Addon,
     FargateProfile,
+    IdentityProvider,
     Nodegroup,
     PodIdentity,
     part_name,
 )
+from longshore.model.kind import Kind
 from longshore.services.interface import Context
 
 Named = (
@@ -24,8 +30,16 @@ Named = (
     | Nodegroup
     | FargateProfile
     | Addon
+    | IdentityProvider
     | PodIdentity
 )
+PARTS: Mapping[str, Kind[Any]] = {
+    "addon": ADDON,
+    "fargateprofile": FARGATE_PROFILE,
+    "identityproviderconfig": IDENTITY_PROVIDER,
+    "nodegroup": NODEGROUP,
+}
+"""Parts of clusters that have names, by their type of resource."""
 
 
 def named_by_arn(context: Context, arn: str) -> Named | None:
@@ -41,18 +55,11 @@ def named_by_arn(context: Context, arn: str) -> Named | None:
             return record.value if record.value.arn == arn else None
         other = context.tx.get(CONNECTED_CLUSTER, *place, cluster)
         return other.value if other is not None and other.value.arn == arn else None
-    if parts.resource_type == "nodegroup":
-        name = part_name(cluster, rest.partition("/")[0])
-        found = context.tx.get(NODEGROUP, *place, name)
+    if parts.resource_type in PARTS:
+        # Before the UUID with which each ends.
+        name = part_name(cluster, rest.rpartition("/")[0].rpartition("/")[2])
+        found = context.tx.get(PARTS[parts.resource_type], *place, name)
         return found.value if found is not None and found.value.arn == arn else None
-    if parts.resource_type == "fargateprofile":
-        name = part_name(cluster, rest.partition("/")[0])
-        profile = context.tx.get(FARGATE_PROFILE, *place, name)
-        return profile.value if profile is not None and profile.value.arn == arn else None
-    if parts.resource_type == "addon":
-        name = part_name(cluster, rest.partition("/")[0])
-        addon = context.tx.get(ADDON, *place, name)
-        return addon.value if addon is not None and addon.value.arn == arn else None
     if parts.resource_type == "podidentityassociation":
         there = context.tx.scan(POD_IDENTITY, *place, prefix=part_name(cluster, ""))
         return next((each.value for each in there if each.value.arn == arn), None)

@@ -13,10 +13,12 @@ from longshore.model.arn import make_arn, parse_arn
 from longshore.model.eks_parts import (
     ADDON,
     FARGATE_PROFILE,
+    IDENTITY_PROVIDER,
     NODEGROUP,
     POD_IDENTITY,
     addon_arn,
     fargate_profile_arn,
+    identity_provider_arn,
     nodegroup_arn,
     part_name,
     pod_identity_arn,
@@ -202,6 +204,22 @@ def _named_addon(context: Context, request: Any) -> Iterable[Resource]:
     return [Resource(arn=addon_arn(context.region, context.account, cluster, name, "*"))]
 
 
+def _cluster_of_new_provider(context: Context, request: Any) -> Iterable[Resource]:
+    oidc = request["oidc"]
+    conditions: Conditions = {"eks:clientId": oidc["clientId"], "eks:issuerUrl": oidc["issuerUrl"]}
+    return [_cluster(context, request["clusterName"], conditions)]
+
+
+def _named_provider(context: Context, request: Any) -> Iterable[Resource]:
+    cluster, name = request["clusterName"], request["identityProviderConfig"]["name"]
+    place = (context.account, context.region)
+    record = context.tx.get(IDENTITY_PROVIDER, *place, part_name(cluster, name))
+    if record is not None:
+        return [Resource(arn=record.value.arn, conditions=_tags(record.value.tags))]
+    arn = identity_provider_arn(context.region, context.account, cluster, name, "*")
+    return [Resource(arn=arn)]
+
+
 def _named_pod_identity(context: Context, request: Any) -> Iterable[Resource]:
     cluster, part_id = request["clusterName"], request["associationId"]
     arn = pod_identity_arn(context.region, context.account, cluster, part_id)
@@ -268,6 +286,10 @@ RESOURCES: Mapping[str, ResourcesOf] = {
         ),
         _cluster_of_parts,
     ),
+    **dict.fromkeys(
+        ("DescribeIdentityProviderConfig", "DisassociateIdentityProviderConfig"), _named_provider
+    ),
+    "AssociateIdentityProviderConfig": _cluster_of_new_provider,
     "CreateAccessEntry": _cluster_of_new_entry,
     "CreateAddon": _cluster_of_parts,
     "CreateCluster": _created_cluster,
@@ -278,6 +300,7 @@ RESOURCES: Mapping[str, ResourcesOf] = {
     "ListAddons": _cluster_of_parts,
     "ListClusters": _every_cluster,
     "ListFargateProfiles": _cluster_of_parts,
+    "ListIdentityProviderConfigs": _cluster_of_parts,
     "ListNodegroups": _cluster_of_parts,
     "ListPodIdentityAssociations": _cluster_of_parts,
     "RegisterCluster": _registered_cluster,

@@ -1,4 +1,5 @@
-"""Tags of clusters, access entries, node groups, Fargate profiles, add-ons and associations."""
+"""Tags of clusters, access entries, node groups, Fargate profiles, add-ons, associations and
+identity providers."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -8,19 +9,13 @@ import msgspec
 from longshore.model import eks
 from longshore.model.eks_connected import CONNECTED_CLUSTER, ConnectedCluster
 from longshore.model.eks_parts import (
-    ADDON,
-    FARGATE_PROFILE,
-    NODEGROUP,
     POD_IDENTITY,
-    Addon,
-    FargateProfile,
-    Nodegroup,
     PodIdentity,
     part_name,
     pod_identity_name,
 )
 from longshore.model.errors import AwsError
-from longshore.services.eks.named import Named, named_by_arn
+from longshore.services.eks.named import PARTS, Named, named_by_arn
 from longshore.services.eks.records import put_entry
 from longshore.services.interface import Context, Operation, Response
 
@@ -84,19 +79,16 @@ def _put(context: Context, found: Named, tags: eks.Tags) -> None:
     place = (context.account, context.region)
     if isinstance(tagged, eks.AccessEntry):
         put_entry(context, tagged)
-    elif isinstance(tagged, Nodegroup):
-        context.tx.put(NODEGROUP, *place, part_name(tagged.cluster, tagged.name), tagged)
     elif isinstance(tagged, PodIdentity):
         own = pod_identity_name(tagged.namespace, tagged.service_account)
         context.tx.put(POD_IDENTITY, *place, part_name(tagged.cluster, own), tagged)
-    elif isinstance(tagged, FargateProfile):
-        context.tx.put(FARGATE_PROFILE, *place, part_name(tagged.cluster, tagged.name), tagged)
     elif isinstance(tagged, ConnectedCluster):
         context.tx.put(CONNECTED_CLUSTER, *place, tagged.name, tagged)
-    elif isinstance(tagged, Addon):
-        context.tx.put(ADDON, *place, part_name(tagged.cluster, tagged.name), tagged)
-    else:
+    elif isinstance(tagged, eks.Cluster):
         context.tx.put(eks.CLUSTER, *place, tagged.name, tagged)
+    else:
+        kind = next(kind for kind in PARTS.values() if isinstance(tagged, kind.type))
+        context.tx.put(kind, *place, part_name(tagged.cluster, tagged.name), tagged)
 
 
 OPERATIONS: Mapping[str, Operation] = {

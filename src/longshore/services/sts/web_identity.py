@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from longshore.model import eks, iam
+from longshore.kubernetes.issuers import own_token_key
+from longshore.model import iam
 from longshore.model.arn import Arn, parse_arn
 from longshore.model.errors import AwsError, not_built
 from longshore.model.principal import Principal
@@ -88,8 +89,8 @@ class WebIdentities:
 
     async def _verify(self, context: Context, provider: iam.OidcProvider, token: WebToken) -> None:
         """Raises InvalidIdentityToken or IDPCommunicationError unless its issuer has signed it."""
-        own = own_key(context.tx, token.issuer)
-        keys = (own,) if own is not None else await self._foreign(context, provider, token)
+        own = own_token_key(context.tx, token.issuer)
+        keys = (key_of_pem(own),) if own else await self._foreign(context, provider, token)
         if named(token.token, keys) is None:
             raise invalid(NO_KEY)
         if not is_signed(token.token, keys):
@@ -112,15 +113,6 @@ class WebIdentities:
 def web_identities(reach: Reach | None) -> WebIdentities:
     """The operation that looks for issuers at addresses in `reach`: public ones, unless given."""
     return WebIdentities(IssuerKeys(reach or is_public))
-
-
-def own_key(reader: Reader, issuer: str) -> Key | None:
-    """The key of an issuer that is one of this installation's clusters."""
-    for record in reader.scan(eks.CLUSTER_STATUS):
-        status = record.value
-        if status.token_key and status.issuer == issuer:
-            return key_of_pem(status.token_key)
-    return None
 
 
 def _role_arn(text: str) -> Arn:

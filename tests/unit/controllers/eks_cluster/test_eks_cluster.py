@@ -35,7 +35,14 @@ from longshore.controllers.eks_cluster.plane import (
 from longshore.controllers.eks_cluster.serving import FOR_EVER, NAMES_SECONDS
 from longshore.controllers.interface import Surroundings
 from longshore.model import ec2, ecs, eks
-from longshore.model.eks_parts import POD_IDENTITY, PodIdentity, part_name, pod_identity_name
+from longshore.model.eks_parts import (
+    IDENTITY_PROVIDER,
+    POD_IDENTITY,
+    IdentityProvider,
+    PodIdentity,
+    part_name,
+    pod_identity_name,
+)
 from longshore.model.link_local import CONTROL_PLANES_RANGE, LINK_RANGE
 from longshore.store.interface import Key
 from longshore.testing.clock import FakeClock
@@ -211,6 +218,20 @@ class World:
         """As UpdateClusterVersion does, with a snapshot that is there already."""
         self.take_snapshot(self.clock.now() + 1)
         self.ask_for_version_alone(version)
+
+    def trust_provider(self, **fields):
+        """As (Dis)AssociateIdentityProviderConfig writes the record."""
+        provider = IdentityProvider(
+            cluster="shop",
+            name="harbour",
+            arn="",
+            id="",
+            issuer="https://login.example.com",
+            client_id="shop",
+            **fields,
+        )
+        place = (ACCOUNT, REGION, part_name("shop", provider.name))
+        self.store._run(lambda tx: tx.put(IDENTITY_PROVIDER, *place, provider), 1)
 
     def ask_for_version_alone(self, version):
         update = eks.Update(
@@ -794,9 +815,23 @@ async def test_status_says_why_an_upgrade_does_not_come_about(world, hosts):
     assert [issue.message for issue in world.status.issues] == [said]
 
 
+async def test_identity_provider_that_leaves_is_gone_once_the_cluster_was_looked_at(world):
+    await world.reconcile()
+    world.place()
+    world.trust_provider()
+    await world.reconcile()
+    assert world.get(IDENTITY_PROVIDER, ACCOUNT, REGION, "shop/harbour")
+    world.trust_provider(deleted_at=1.0)
+    await world.reconcile()
+    assert world.get(IDENTITY_PROVIDER, ACCOUNT, REGION, "shop/harbour") is None
+
+
 async def test_deletion_waits_for_the_task_and_leaves_nothing(world, monkeypatch):
     monkeypatch.setattr(controller, "forget_names", lambda *_: None)
-    kinds = (eks.CLUSTER, eks.CLUSTER_STATUS, ecs.SERVICE, ecs.TASK_DEFINITION, POD_IDENTITY)
+    kinds = (
+        *(eks.CLUSTER, eks.CLUSTER_STATUS, ecs.SERVICE, ecs.TASK_DEFINITION),
+        *(IDENTITY_PROVIDER, POD_IDENTITY),
+    )
     await world.reconcile()
     name = part_name(world.cluster.name, pod_identity_name("default", "till"))
     association = PodIdentity(
@@ -810,6 +845,7 @@ async def test_deletion_waits_for_the_task_and_leaves_nothing(world, monkeypatch
         modified_at=0.0,
     )
     world.store._run(lambda tx: tx.put(POD_IDENTITY, ACCOUNT, REGION, name, association), 1)
+    world.trust_provider()
     directory, group = home(world.installation, world.cluster), world.status.security_group
     world.change(deleted_at=1.0)
     await world.reconcile()
