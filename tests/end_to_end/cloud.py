@@ -41,6 +41,7 @@ class Cloud:
         self.iam = longshore.client("iam")
         self.logs = longshore.client("logs")
         self._images: dict[str, str] = {}
+        self._groups: dict[tuple[object, ...], str] = {}
 
     def image(self, name, files, config):
         """An image of these files, pushed once; its reference."""
@@ -90,15 +91,14 @@ class Cloud:
         )
 
     def security_group(self, name, *ports, vpc=None, cidr="0.0.0.0/0"):
-        """A group that lets TCP to `ports` in; its id."""
+        """A group that lets TCP to `ports` in, the same for the same question; its id."""
         vpc = vpc or self.default_vpc()
-        filters = [
-            {"Name": "group-name", "Values": [name]},
-            {"Name": "vpc-id", "Values": [vpc]},
-        ]
-        found = self.ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
-        if found:
-            return found[0]["GroupId"]
+        asked = (name, ports, vpc, cidr)
+        if asked not in self._groups:
+            self._groups[asked] = self._new_security_group(*asked)
+        return self._groups[asked]
+
+    def _new_security_group(self, name, ports, vpc, cidr):
         group = self.ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)
         for port in ports:
             self.ec2.authorize_security_group_ingress(

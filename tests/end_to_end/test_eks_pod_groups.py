@@ -111,6 +111,14 @@ def test_pod_has_an_interface_of_its_own_with_the_policys_groups(farm, cloud, gu
     assert any("Allocated" in each for each in farm.events(pod["metadata"]["name"]))
 
 
+def test_not_even_the_clusters_administrator_takes_a_pods_interface_away(farm, guarded):
+    pod = guarded[0]["metadata"]["name"]
+    for change in (f"{ANNOTATION}-", f"{ANNOTATION}=[]"):
+        refused = farm.run("annotate", "--overwrite", "pod", pod, change, check=False)
+        assert "changed by Amazon EKS alone" in refused.stderr
+    farm.run("annotate", "pod", pod, "harbour=north")
+
+
 def test_pods_groups_let_in_whom_they_name_and_not_the_nodes(farm, guarded):
     pod, others, plain = guarded
     address = pod["status"]["podIP"]

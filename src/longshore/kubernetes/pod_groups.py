@@ -96,6 +96,59 @@ def definition() -> dict[str, Any]:
     }
 
 
+GUARD = f"eks-pod-eni.{GROUP}"
+"""The name of the policy that keeps pods' annotations, and of its binding."""
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+GUARD_PATH = f"{ADMISSION}/validatingadmissionpolicies/{GUARD}"
+GUARD_BINDING_PATH = f"{ADMISSION}/validatingadmissionpolicybindings/{GUARD}"
+
+
+def guard() -> dict[str, Any]:
+    """The ValidatingAdmissionPolicy by which EKS alone changes which interface a pod has.
+
+    A pod whose annotation went before its network was made would have its node's groups. Whoever
+    may do everything may do this, too, and is who EKS comes as.
+    """
+    own = "has({0}.metadata.annotations) && '{1}' in {0}.metadata.annotations"
+    told = f"{own} ? {{0}}.metadata.annotations['{{1}}'] : ''"
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["UPDATE"],
+        "resources": ["pods", "pods/*"],
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": GUARD},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [rule]},
+            "matchConditions": [
+                {"name": "others", "expression": "!('system:masters' in request.userInfo.groups)"}
+            ],
+            "validations": [
+                {
+                    "expression": f"({told.format('object', RESOURCE)}) =="
+                    f" ({told.format('oldObject', RESOURCE)})",
+                    "message": f"the annotation {RESOURCE} is changed by Amazon EKS alone",
+                    "reason": "Forbidden",
+                }
+            ],
+        },
+    }
+
+
+def guard_binding() -> dict[str, Any]:
+    """What puts the policy into force, everywhere."""
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": GUARD},
+        "spec": {"policyName": GUARD, "validationActions": ["Deny"]},
+    }
+
+
 def groups_of(pod: Object, account_labels: Labels, policies: Iterable[Object]) -> tuple[str, ...]:
     """The ids of the groups that the policies give the pod, each once; empty where none means it.
 

@@ -22,7 +22,7 @@ from longshore.model.eks import (
     cluster_arn,
 )
 from longshore.model.errors import AwsError
-from longshore.model.instances import INSTANCE, INSTANCE_STATUS, Instance
+from longshore.model.instances import INSTANCE_STATUS, Instance
 from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader
 
@@ -37,7 +37,13 @@ JOINING_SECONDS, NODES_SECONDS = 2.0, 15.0
 """How often nodes are told how many interfaces they may have, while one is joining and else."""
 JOINS_WITHIN = 300.0
 DEFINED_SECONDS = 300.0
-"""How often the definition is put back where somebody has taken it away or changed it."""
+"""How often what every cluster has is put back where somebody took it away or changed it."""
+DEFINED: Mapping[str, dict[str, Any]] = {
+    pod_groups.DEFINITION_PATH: pod_groups.definition(),
+    pod_groups.GUARD_PATH: pod_groups.guard(),
+    pod_groups.GUARD_BINDING_PATH: pod_groups.guard_binding(),
+}
+"""What every cluster has, by path."""
 log = logger(__name__)
 
 
@@ -45,7 +51,7 @@ class EksPodGroups:
     """`longshore.controllers.interface.Controller` of pods' own security groups."""
 
     name = "controllers/eks_pod_groups"
-    watched: Collection[Kind[Any]] = (CLUSTER, CLUSTER_STATUS, INSTANCE, INSTANCE_STATUS)
+    watched: Collection[Kind[Any]] = (CLUSTER, CLUSTER_STATUS, INSTANCE_STATUS)
 
     def __init__(self, surroundings: Surroundings, clients: ClusterClients) -> None:
         self._store = surroundings.store
@@ -122,9 +128,8 @@ class EksPodGroups:
 
     async def _define(self, key: Key, client: Client) -> None:
         try:
-            await client.apply(
-                pod_groups.DEFINITION_PATH, pod_groups.definition(), MANAGER, force=True
-            )
+            for path, document in DEFINED.items():
+                await client.apply(path, document, MANAGER, force=True)
         except (OSError, Refused):
             self._due.pop((key, "definition"), None)
             raise

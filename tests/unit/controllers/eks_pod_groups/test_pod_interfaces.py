@@ -219,7 +219,10 @@ async def test_nodes_say_how_many_interfaces_of_pods_they_may_have(world):
     assert large["metadata"]["labels"] == {"vpc.amazonaws.com/has-trunk-attached": "true"}
     assert burstable["status"] == {}
     assert burstable["metadata"]["labels"] == {}
-    assert world.server.definitions == ["securitygrouppolicies.vpcresources.k8s.aws"]
+    assert world.server.definitions == [
+        "securitygrouppolicies.vpcresources.k8s.aws",
+        *("eks-pod-eni.vpcresources.k8s.aws",) * 2,
+    ]
 
 
 async def test_bound_pod_gets_an_interface_with_its_groups_and_is_told(world):
