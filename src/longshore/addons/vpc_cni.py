@@ -28,7 +28,6 @@ from longshore.addons.vpc_cni_schema import ENFORCING_MODE, STANDARD
 ADDON = "vpc-cni"
 VERSION = "1.21.1"
 """Of upstream's add-on, as which it answers."""
-COMPONENT = "network-policy"
 PROGRAM = "network-policy-agent"
 NAME = "aws-node"
 CONTAINER = "aws-eks-nodeagent"

@@ -133,6 +133,16 @@ def locate(program: str, directory: ComponentsDirectory | None = None) -> Path:
     return found
 
 
+def obtain(program: str, directory: ComponentsDirectory | None = None) -> Path:
+    """The same, with every link followed, for whoever can wait: its component is installed where it
+    is missing. Raises `InstallFailed`."""
+    try:
+        return locate(program, directory).resolve()
+    except ComponentMissing:
+        install(_owner()[program], lambda line: None, directory)
+        return locate(program, directory).resolve()
+
+
 def _owner() -> Mapping[str, Component]:
     return {name: component for component in COMPONENTS.values() for name in component.programs}
 

@@ -44,16 +44,18 @@ class OwnImages:
         self._store = surroundings.store
         self._clock = surroundings.clock
         self._ids = surroundings.ids
+        self._installation = surroundings.installation
         self._drafts = surroundings.installation.data_dir / "images"
         self._blobs = blobs
         self._turns: dict[str, asyncio.Lock] = {}
 
-    async def have(self, region: str, repository: str, tag: str, contents: Contents) -> None:
-        """Have an image of these contents in this repository, under this tag."""
+    async def have(self, region: str, repository: str, tag: str, contents: Contents) -> str:
+        """Have an image of these contents in this repository, under this tag; its reference."""
         home = Home(IMAGES_ACCOUNT, region, repository)
         async with self._turns.setdefault(f"{repository}:{tag}", asyncio.Lock()):
             if catalog.tagged(self._store.reader, home, tag) is None:
                 await self._make(home, tag, contents)
+        return f"{self._installation.registry_host(IMAGES_ACCOUNT, region)}/{repository}:{tag}"
 
     async def _make(self, home: Home, tag: str, contents: Contents) -> None:
         draft = self._drafts / home.name / tag

@@ -127,7 +127,7 @@ def _with_own_images(
     yield EksLoadBalancers(surroundings, clients)
     yield EksFargate(surroundings, clients)
     yield EksPodGroups(surroundings, clients)
-    addon_images = AddonImages(installation, images)
+    addon_images = AddonImages(images)
     yield EksBootstrap(surroundings, clients, addon_images)
     yield EksAddons(surroundings, clients, addon_images)
     machines = Machines(installation, images, authority.certificate_pem.decode())

@@ -96,8 +96,6 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
 
     trunk: str
     vlan: int
-    cluster_id: str
-    namespace: str
     pod: str
     pod_uid: str
 

@@ -10,14 +10,12 @@ from longshore.addons import (
     snapshot_controller,
     vpc_cni,
 )
-from longshore.base.installation import Installation
-from longshore.components import ComponentMissing, component, install, locate
+from longshore.components import locate, obtain
 from longshore.components.file_systems import file_system_tools
 from longshore.components.iptables import iptables
 from longshore.components.libraries import with_libraries
 from longshore.controllers.own_images import OwnImages
 from longshore.images.contents import Contents
-from longshore.model.eks import IMAGES_ACCOUNT
 
 NODE = "longshore-node"
 SBIN = "usr/sbin"
@@ -30,8 +28,7 @@ class AddonImages:
     Raises `InstallFailed`, and LookupError where the machine lacks a program.
     """
 
-    def __init__(self, installation: Installation, images: OwnImages) -> None:
-        self._installation = installation
+    def __init__(self, images: OwnImages) -> None:
         self._images = images
         self._turn = asyncio.Lock()
 
@@ -43,31 +40,28 @@ class AddonImages:
         async with self._turn:
             contents = await asyncio.to_thread(_contents, addon, version)
         tag = f"{version.name}-{await asyncio.to_thread(contents.tag)}"
-        repository = f"eks/{addon.name}"
-        await self._images.have(region, repository, tag, contents)
-        host = self._installation.registry_host(IMAGES_ACCOUNT, region)
-        return f"{host}/{repository}:{tag}"
+        return await self._images.have(region, f"eks/{addon.name}", tag, contents)
 
 
 def _contents(addon: Addon, version: AddonVersion) -> Contents:
     if addon.name == "kube-proxy":
         minor = version.kubernetes[0]
-        program = _program(f"kube-{minor}", f"kubernetes-{minor}")
+        program = str(obtain(f"kube-{minor}"))
         files, links = iptables(SBIN)
         config: dict[str, list[str] | str] = {"Entrypoint": ["/kube", "kube-proxy"], "Env": [PATH]}
         return Contents(files={**files, "kube": program}, links=links, config=config)
     if addon.name == pod_identity_agent.NAME:
-        program = _program(NODE, "node")
+        program = str(obtain(NODE))
         return Contents(files={NODE: program}, config={"Entrypoint": pod_identity_agent.COMMAND})
     if addon.name == vpc_cni.ADDON:
-        program = _program(vpc_cni.PROGRAM, vpc_cni.COMPONENT)
+        program = str(obtain(vpc_cni.PROGRAM))
         files = with_libraries(locate("nft").resolve())
         return Contents(
             files={**files, vpc_cni.PROGRAM: program},
             config={"Entrypoint": [f"/{vpc_cni.PROGRAM}"], "Env": [PATH]},
         )
     if addon.name == ebs_csi.ADDON:
-        program = _program(ebs_csi.PROGRAM, ebs_csi.COMPONENT)
+        program = str(obtain(ebs_csi.PROGRAM))
         tools = file_system_tools()
         return Contents(
             files={**tools.files, ebs_csi.PROGRAM: program},
@@ -75,16 +69,7 @@ def _contents(addon: Addon, version: AddonVersion) -> Contents:
             config={"Entrypoint": [f"/{ebs_csi.PROGRAM}"], "Env": [PATH]},
         )
     if addon.name == snapshot_controller.NAME:
-        program = _program(ebs_csi.PROGRAM, ebs_csi.COMPONENT)
+        program = str(obtain(ebs_csi.PROGRAM))
         return Contents(files={ebs_csi.PROGRAM: program})
-    program = _program(addon.name, addon.name)
+    program = str(obtain(addon.name))
     return Contents(files={addon.name: program}, config={"Entrypoint": [f"/{addon.name}"]})
-
-
-def _program(name: str, component_name: str) -> str:
-    """The path of a component's program; the component is installed where it is missing."""
-    try:
-        return str(locate(name).resolve())
-    except ComponentMissing:
-        install(component(component_name), lambda line: None)
-        return str(locate(name).resolve())

@@ -32,7 +32,6 @@ from longshore.model.ecs import SERVICE, TASK, Task
 from longshore.model.eks import (
     CLUSTER,
     CLUSTER_STATUS,
-    IMAGES_ACCOUNT,
     SYSTEM_ACCOUNT,
     Cluster,
     ClusterStatus,
@@ -181,13 +180,11 @@ class EksCluster:
         """Have the services that keep the control plane running, and what their tasks need."""
         tag = program.parent.name
         contents = Contents(files={"kube": str(program)}, config={"Entrypoint": ["/kube"]})
-        await self._images.have(key.region, planes.REPOSITORY, tag, contents)
-        reference = planes.image(self._installation, key.region, tag)
+        reference = await self._images.have(key.region, planes.REPOSITORY, tag, contents)
         version = await asyncio.to_thread(etcd_version, program)
         provider = ""
         if cluster.encryption_key:
-            found = await have_provider(self._images, key.region)
-            provider = f"{self._installation.registry_host(IMAGES_ACCOUNT, key.region)}/{found}"
+            provider = await have_provider(self._images, key.region)
         minor, made_of, now = cluster.version, platforms.digest(tag, version), self._clock.now()
         platform, held = await self._store.transact(
             lambda tx: platforms.take_turn(tx, key, cluster, minor, made_of, now)

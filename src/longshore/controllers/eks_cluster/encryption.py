@@ -3,10 +3,9 @@ becomes of the key (docs/decisions/0118)."""
 
 import asyncio
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from longshore.components import ComponentMissing, component, install, locate
+from longshore.components import obtain
 from longshore.controllers.own_images import OwnImages
 from longshore.images.contents import Contents
 from longshore.kubernetes.encryption import HEALTH, provider_command
@@ -16,27 +15,17 @@ from longshore.model.kms import GRANT, KEY, Grant, grant_name
 from longshore.store.interface import Change, Key, Reader, Transaction
 
 REPOSITORY = "eks/kms-plugin"
-PROGRAM = COMPONENT = "kms-plugin"
+PROGRAM = "kms-plugin"
 KEY_KINDS = (KEY, GRANT)
 RESERVED_MIB, SHARES, RESTART_SECONDS, STOP_SECONDS = 16, 128, 60, 10
 
 
 async def have_provider(images: OwnImages, region: str) -> str:
     """Have the provider's image in the registry, and its program, which is built where it is
-    missing; the repository and the tag. Raises `InstallFailed`."""
-    program = await asyncio.to_thread(_program)
-    tag = program.parent.name
+    missing; the image's reference. Raises `InstallFailed`."""
+    program = await asyncio.to_thread(obtain, PROGRAM)
     contents = Contents(files={PROGRAM: str(program)}, config={"Entrypoint": [f"/{PROGRAM}"]})
-    await images.have(region, REPOSITORY, tag, contents)
-    return f"{REPOSITORY}:{tag}"
-
-
-def _program() -> Path:
-    try:
-        return locate(PROGRAM).resolve()
-    except ComponentMissing:
-        install(component(COMPONENT), lambda line: None)
-        return locate(PROGRAM).resolve()
+    return await images.have(region, REPOSITORY, program.parent.name, contents)
 
 
 def encrypted(document: dict[str, Any], cluster: Cluster, reference: str) -> dict[str, Any]:

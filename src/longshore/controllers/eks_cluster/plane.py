@@ -12,7 +12,7 @@ from longshore.kubernetes import ControlPlane, Webhook, commands
 from longshore.kubernetes.control_plane import ETCD_PORT, LOOPBACK
 from longshore.model.arn import make_arn
 from longshore.model.ecs import Deployment, Service, TaskDefinition, TaskNetwork
-from longshore.model.eks import IMAGES_ACCOUNT, SYSTEM_ACCOUNT, Cluster
+from longshore.model.eks import SYSTEM_ACCOUNT, Cluster
 from longshore.model.link_local import API_ADDRESS
 from longshore.model.principal import root
 from longshore.store.interface import Key
@@ -148,11 +148,6 @@ def webhook_url(installation: Installation, account: str, region: str, cluster: 
     """Where the API server of the cluster asks (`longshore.authenticator`)."""
     base = f"https://{API_ADDRESS}:{installation.tls_port}"
     return f"{base}/_longshore/eks/{account}/{region}/{cluster}"
-
-
-def image(installation: Installation, region: str, version: str) -> str:
-    """The image of Kubernetes' processes."""
-    return f"{installation.registry_host(IMAGES_ACCOUNT, region)}/{REPOSITORY}:{version}"
 
 
 def document(

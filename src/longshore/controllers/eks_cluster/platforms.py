@@ -16,12 +16,16 @@ import msgspec
 
 from longshore.base.installation import Installation
 from longshore.controllers.eks_cluster import plane as planes
+from longshore.controllers.eks_cluster.keeping import FORM
 from longshore.controllers.eks_cluster.plane import PLATFORM_LABEL, service_record
 from longshore.kubernetes import Webhook
+from longshore.kubernetes.audit import audit_policy
 from longshore.model import ecs
 from longshore.model.eks import (
+    ASSOCIATE_IDENTITY_PROVIDER,
     CLUSTER,
     CLUSTER_STATUS,
+    DISASSOCIATE_IDENTITY_PROVIDER,
     SYSTEM_ACCOUNT,
     UPDATE,
     Cluster,
@@ -33,6 +37,8 @@ from longshore.store.interface import Key, Reader, Transaction
 
 BESIDE = frozenset(
     {
+        ASSOCIATE_IDENTITY_PROVIDER,
+        DISASSOCIATE_IDENTITY_PROVIDER,
         "AccessConfigUpdate",
         "DeletionProtectionUpdate",
         "EndpointAccessUpdate",
@@ -52,6 +58,7 @@ _SAMPLE = Cluster(
     vpc_id="vpc-0",
     subnets=("subnet-0",),
     service_cidr="10.100.0.0/16",
+    encryption_key="arn:aws:kms:us-east-1:000000000000:key/0",
 )
 
 
@@ -62,12 +69,14 @@ def digest(tag: str, etcd: str) -> str:
     installation, key = Installation(data_dir=Path("/")), Key(CLUSTER.name, "", "", _SAMPLE.name)
     webhook = Webhook(url="https://localhost", authority=b"", token="")
     plane = planes.control_plane(installation, _SAMPLE, "us-east-1", "127.0.0.1", webhook)
-    image = planes.Image(tag, etcd)
-    documents = (
+    image = planes.Image(tag, etcd, provider="kms-plugin")
+    made_of = (
         planes.etcd_document(installation, _SAMPLE, key, plane, image),
         planes.document(installation, _SAMPLE, key, plane, image, "eni-0"),
+        FORM,
+        audit_policy(),
     )
-    return hashlib.sha256(msgspec.json.encode(documents, order="deterministic")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(made_of, order="deterministic")).hexdigest()
 
 
 def have_platform(tx: Transaction, minor: str, made_of: str, now: float) -> Platform:

@@ -82,8 +82,6 @@ def have_branch(
     branch = Branch(
         trunk=trunk_id,
         vlan=number,
-        cluster_id=cluster.id,
-        namespace=metadata["namespace"],
         pod=metadata["name"],
         pod_uid=metadata["uid"],
     )

@@ -21,7 +21,7 @@ from longshore.instances.root import (
 )
 from longshore.model.arn import make_arn
 from longshore.model.ecs import TaskDefinition
-from longshore.model.eks import IMAGES_ACCOUNT, SYSTEM_ACCOUNT
+from longshore.model.eks import SYSTEM_ACCOUNT
 from longshore.model.instances import Instance
 from longshore.model.link_local import API_ADDRESS
 from longshore.store.interface import Key
@@ -57,9 +57,7 @@ class Machines:
         kind = "fargate" if image.sandboxed else "node"
         name = f"{kind}-{image.kubernetes}" if image.kubernetes else "base"
         tag = await asyncio.to_thread(contents.tag)
-        await self._images.have(region, f"{REPOSITORY}/{name}", tag, contents)
-        host = self._installation.registry_host(IMAGES_ACCOUNT, region)
-        return f"{host}/{REPOSITORY}/{name}:{tag}"
+        return await self._images.have(region, f"{REPOSITORY}/{name}", tag, contents)
 
     async def _contents(self, image: MachineImage) -> Contents:
         if not image.kubernetes:

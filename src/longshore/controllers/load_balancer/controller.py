@@ -141,7 +141,7 @@ class LoadBalancerController:
                 again = left
                 continue
             try:
-                reference = await tasks.have_image(self._images, self._installation, key.region)
+                reference = await tasks.have_image(self._images, key.region)
             except LookupError as failure:
                 await self._put_status(key, reason=str(failure))
                 return ROOM_AGAIN_SECONDS

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from longshore.base.installation import Installation
 from longshore.components.libraries import with_libraries
 from longshore.controllers.load_balancer.configuration import FILE, HERE, VERSION
 from longshore.controllers.own_images import OwnImages
@@ -15,7 +14,7 @@ from longshore.images.contents import Contents
 from longshore.images.layout import busybox
 from longshore.model.arn import make_arn
 from longshore.model.ecs import TaskDefinition
-from longshore.model.eks import IMAGES_ACCOUNT, SYSTEM_ACCOUNT
+from longshore.model.eks import SYSTEM_ACCOUNT
 from longshore.model.elbv2 import LoadBalancer
 from longshore.store.interface import Key
 
@@ -59,12 +58,11 @@ def contents() -> Contents:
     )
 
 
-async def have_image(images: OwnImages, installation: Installation, region: str) -> str:
+async def have_image(images: OwnImages, region: str) -> str:
     """The reference of the image, which is in the registry when this returns."""
     made = await asyncio.to_thread(contents)
     tag = await asyncio.to_thread(made.tag)
-    await images.have(region, REPOSITORY, tag, made)
-    return f"{installation.registry_host(IMAGES_ACCOUNT, region)}/{REPOSITORY}:{tag}"
+    return await images.have(region, REPOSITORY, tag, made)
 
 
 def document(balancer: LoadBalancer, subnet_id: str, reference: str, files: Path) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class Pushed:
 
     async def have(self, region, repository, tag, contents):
         self.tags.append(tag)
+        return f"{repository}:{tag}"
 
 
 class World:

@@ -5,7 +5,7 @@ import pytest
 from unit.controllers.eks_cluster import test_eks_cluster as clusters
 from unit.controllers.eks_cluster.test_eks_cluster import ACCOUNT, PLACE, REGION, SERVICE, SYSTEM
 
-from longshore.controllers.eks_cluster import platforms
+from longshore.controllers.eks_cluster import encryption, platforms
 from longshore.controllers.eks_patches import EksPatches
 from longshore.controllers.eks_patches.controller import ALL
 from longshore.controllers.eks_patches.plan import PATCH_SECONDS, QUIET_SECONDS, RETRY_SECONDS
@@ -179,6 +179,12 @@ def test_what_control_planes_are_made_of_decides(monkeypatch):
     assert platforms.digest("1.35.4-abc", "3.6.5") == known
     assert platforms.digest("1.35.5-abc", "3.6.5") != known
     assert platforms.digest("1.35.4-abc", "3.6.6") != known
+    with monkeypatch.context() as patch:
+        patch.setattr(platforms, "FORM", 99)
+        assert platforms.digest.__wrapped__("1.35.4-abc", "3.6.5") != known
+    with monkeypatch.context() as patch:
+        patch.setattr(encryption, "SHARES", 1)
+        assert platforms.digest.__wrapped__("1.35.4-abc", "3.6.5") != known
     shares = {**platforms.planes.SHARES, "kube-scheduler": 1}
     monkeypatch.setattr(platforms.planes, "SHARES", shares)
     assert platforms.digest.__wrapped__("1.35.4-abc", "3.6.5") != known
