@@ -7,6 +7,7 @@ import pytest
 from end_to_end.checks import LAUNCH_TYPES, start_restarting
 from end_to_end.cloud import Cloud
 from end_to_end.farm import Farm
+from end_to_end.patched import Patched
 from end_to_end.patients import Patients
 from end_to_end.sdk import python_image as make_python_image
 
@@ -49,6 +50,15 @@ def patients(farm):
     """Nodes of the cluster that have fallen ill. To find and to replace them takes minutes, while
     which other tests run."""
     return Patients(farm)
+
+
+@pytest.fixture(scope="session")
+def patched():
+    """Another Longshore's cluster, which is patched while other tests run."""
+    with tempfile.TemporaryDirectory(prefix="longshore-patched-") as directory:
+        begun = Patched(Path(directory))
+        yield begun
+        begun.join()
 
 
 @pytest.fixture(scope="session")

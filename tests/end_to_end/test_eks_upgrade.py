@@ -1,5 +1,7 @@
 """A cluster with nodes goes to the next version while it serves."""
 
+import json
+
 import pytest
 from end_to_end.farm import GROUP, service
 from end_to_end.insights import statuses
@@ -8,6 +10,7 @@ from end_to_end.steady_client import SteadyClient
 
 from longshore.testing.wait import wait_until
 
+ANSWER_SECONDS = 60
 CONTROL_PLANE_SECONDS = 120
 ROLLED_SECONDS = 300
 SHORT_SECONDS = 1.0
@@ -38,6 +41,29 @@ def await_update(farm, update, seconds):
         return told["update"]["status"] == "Successful"
 
     wait_until(ended, seconds, "the update is through")
+
+
+def test_control_plane_is_patched_while_it_answers(patched):
+    done = patched.result()
+    versions = [each["cluster"]["platformVersion"] for each in (done.before, done.after)]
+    assert versions == ["eks.1", "eks.2"]
+    before, after = done.before["processes"], done.after["processes"]
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] == after[name]} == {"etcd"}
+    assert_unbroken(done.client)
+
+
+def assert_unbroken(client):
+    """Its server refused single requests at most, shortly, and lost nothing."""
+    assert len(client.acknowledged) > 20
+    for method in ("PATCH", "GET"):
+        refused = client.refusals[method]
+        assert sum(each.ended - each.began for each in refused) < SHORT_SECONDS, refused
+        numbers = {each.number for each in refused}
+        assert not numbers & {number + 1 for number in numbers}, refused
+    assert client.longest < HUNG_SECONDS
+    assert client.lost == []
+    assert set(client.acknowledged) <= set(client.kept)
 
 
 def test_nodes_may_not_be_newer_than_their_control_plane(farm):
@@ -74,19 +100,8 @@ def upgrade(farm, steady):
     return client
 
 
-def test_api_server_answers_throughout_an_upgrade(upgrade):
-    assert len(upgrade.acknowledged) > 20
-    for method in ("PATCH", "GET"):
-        refused = upgrade.refusals[method]
-        assert sum(each.ended - each.began for each in refused) < SHORT_SECONDS, refused
-        numbers = {each.number for each in refused}
-        assert not numbers & {number + 1 for number in numbers}, refused
-    assert upgrade.longest < HUNG_SECONDS
-
-
-def test_what_is_acknowledged_during_an_upgrade_is_kept(upgrade):
-    assert upgrade.lost == []
-    assert set(upgrade.acknowledged) <= set(upgrade.kept)
+def test_api_server_answers_throughout_an_upgrade_and_keeps_what_it_acknowledged(upgrade):
+    assert_unbroken(upgrade)
 
 
 def test_watch_that_an_upgrade_ends_goes_on_where_it_was_and_misses_nothing(upgrade):
@@ -98,6 +113,21 @@ def test_watch_that_an_upgrade_ends_goes_on_where_it_was_and_misses_nothing(upgr
 def test_nodes_stay_ready_and_etcd_runs_on_while_the_control_plane_is_upgraded(farm, upgrade):
     assert ready_since(farm) == upgrade.nodes
     assert farm.processes()["etcd"] == upgrade.etcd
+
+
+def test_new_api_server_reaches_webhooks_and_aggregated_servers(farm, upgrade):
+    role = "arn:aws:iam::123456789012:role/switched"
+    metadata = {"name": "switched", "annotations": {"eks.amazonaws.com/role-arn": role}}
+    farm.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    spec = json.dumps({"spec": {"serviceAccountName": "switched"}})
+    asked = ["run", "told", "--image=none", f"--overrides={spec}", "--dry-run=server"]
+    (container,) = farm.read(*asked)["spec"]["containers"]
+    assert {"name": "AWS_ROLE_ARN", "value": role} in container["env"]
+    wait_until(
+        lambda: "ip-" in farm.run("top", "nodes", check=False).stdout,
+        ANSWER_SECONDS,
+        "the metrics server answers through it",
+    )
 
 
 def test_nodes_follow_their_control_plane_while_pods_serve(farm, upgrade):

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,12 @@ COMMAND_SECONDS = 180.0
 class RunningLongshore:
     """`longshore up --detach` in a directory of its own; `end` is `longshore down --purge`."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(
+        self, data_dir: Path, *options: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`environment` is what it is given beside the tests' own."""
         self.data_dir = data_dir
+        self._given = dict(environment or {})
         self.port = free_ports(4)
         self.command("up", "--detach", "--port", str(self.port), *options)
 
@@ -35,6 +39,7 @@ class RunningLongshore:
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,
+            env={**os.environ, **self._given},
         )
 
     @property
