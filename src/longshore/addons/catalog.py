@@ -54,8 +54,9 @@ class Addon(msgspec.Struct, frozen=True, kw_only=True):
     service_account: str
     further_workload: tuple[str, str] | None = None
     """Another object that has pods of it."""
-    needs_permissions: bool = False
-    """Whether its service account calls AWS's APIs, and so needs a role that may."""
+    policies: tuple[str, ...] = ()
+    """ARNs of the policies that a role of its service account should have, where that calls AWS's
+    APIs."""
     bootstrapped: bool = False
     """Whether new clusters have it as a self-managed add-on unless they are to have none."""
 
@@ -103,7 +104,7 @@ ADDONS: Mapping[str, Addon] = {
             workload=("Deployment", ebs_csi.CONTROLLER),
             further_workload=("DaemonSet", ebs_csi.NODE),
             service_account=ebs_csi.ACCOUNT,
-            needs_permissions=True,
+            policies=("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy",),
         ),
         Addon(
             name="coredns",

@@ -175,7 +175,7 @@ class PodIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """An association of EKS Pod Identity: the role of the pods of one service account.
 
     Its record is named `<cluster>/<namespace>/<service account>`, since there is only one for each.
-    The API alone writes it.
+    The API writes it; what is an add-on's, the add-on's controller removes.
     """
 
     cluster: str
@@ -185,6 +185,8 @@ class PodIdentity(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """`a-` and 17 lower-case letters and digits."""
     role_arn: str
+    owner_arn: str = ""
+    """Of the add-on that it was made with, and changes and goes with."""
     disable_session_tags: bool = False
     created_at: float
     modified_at: float

@@ -4,8 +4,16 @@ import msgspec
 
 from longshore.controllers.eks_addons.steps import Outcome
 from longshore.model.eks import CLUSTER_STATUS, UPDATE, update_name
-from longshore.model.eks_parts import ADDON, ADDON_STATUS, Addon, AddonStatus
-from longshore.store.interface import Key, Reader, Transaction
+from longshore.model.eks_parts import (
+    ADDON,
+    ADDON_STATUS,
+    POD_IDENTITY,
+    Addon,
+    AddonStatus,
+    PodIdentity,
+    part_name,
+)
+from longshore.store.interface import Key, Reader, Record, Transaction
 
 
 def status_of(reader: Reader, key: Key, addon: Addon) -> AddonStatus:
@@ -47,8 +55,21 @@ def forget(tx: Transaction, key: Key, addon: Addon) -> None:
     for update in tx.scan(UPDATE, *place, prefix=update_name(addon.cluster, "")):
         if update.value.addon == addon.name:
             tx.delete(UPDATE, *place, update.key.name)
+    for association in tx.scan(POD_IDENTITY, *place, prefix=part_name(addon.cluster, "")):
+        if association.value.owner_arn == addon.arn:
+            _part_with(tx, association, preserve=addon.preserve)
     tx.delete(ADDON_STATUS, *place, key.name)
     tx.delete(ADDON, *place, key.name)
+
+
+def _part_with(tx: Transaction, association: Record[PodIdentity], *, preserve: bool) -> None:
+    """What goes on to run without its add-on keeps its role."""
+    key = association.key
+    if preserve:
+        free = msgspec.structs.replace(association.value, owner_arn="")
+        tx.put(POD_IDENTITY, key.account, key.region, key.name, free)
+    else:
+        tx.delete(POD_IDENTITY, key.account, key.region, key.name)
 
 
 def mark_bootstrapped(tx: Transaction, key: Key, cluster_id: str) -> None:

@@ -17,8 +17,6 @@ NAMESPACE = "kube-system"
 
 def check_addon_built(request: Any) -> None:
     """NotImplemented where the request asks for what there is not."""
-    if request.get("podIdentityAssociations"):
-        raise not_built("EKS Pod Identity")
     namespace = (request.get("namespaceConfig") or {}).get("namespace", NAMESPACE)
     if namespace != NAMESPACE:
         raise not_built("add-ons in namespaces other than kube-system")

@@ -3,7 +3,15 @@
 from typing import Any
 
 from longshore.model import eks
-from longshore.model.eks_parts import ADDON, ADDON_STATUS, Addon, AddonStatus, part_name
+from longshore.model.eks_parts import (
+    ADDON,
+    ADDON_STATUS,
+    POD_IDENTITY,
+    Addon,
+    AddonStatus,
+    PodIdentity,
+    part_name,
+)
 from longshore.services.eks.failures import about, not_found
 from longshore.services.eks.records import update_in_progress
 from longshore.services.eks.view import issue_shape
@@ -22,6 +30,13 @@ def addons_of(context: Context, cluster: str) -> list[Addon]:
     place = (context.account, context.region)
     records = context.tx.scan(ADDON, *place, prefix=part_name(cluster, ""))
     return [record.value for record in records]
+
+
+def associations_of(context: Context, cluster: str, owner: str = "") -> list[PodIdentity]:
+    """The cluster's associations of EKS Pod Identity: all, or those of one add-on by its ARN."""
+    place = (context.account, context.region)
+    records = context.tx.scan(POD_IDENTITY, *place, prefix=part_name(cluster, ""))
+    return [record.value for record in records if owner in {"", record.value.owner_arn}]
 
 
 def put_addon(context: Context, addon: Addon) -> None:
@@ -66,6 +81,9 @@ def addon_shape(context: Context, addon: Addon) -> dict[str, Any]:
         shape["serviceAccountRoleArn"] = addon.service_account_role_arn
     if addon.configuration_values:
         shape["configurationValues"] = addon.configuration_values
+    owned = [each.arn for each in associations_of(context, addon.cluster, owner=addon.arn)]
+    if owned:
+        shape["podIdentityAssociations"] = owned
     return shape
 
 

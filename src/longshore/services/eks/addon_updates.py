@@ -14,6 +14,7 @@ from longshore.services.eks.addon_checks import (
     checked_role,
     checked_values,
 )
+from longshore.services.eks.addon_identities import have_associations
 from longshore.services.eks.addon_records import (
     about_addon,
     addon_named,
@@ -36,6 +37,7 @@ PARAMS = {
     "ServiceAccountRoleArn": "serviceAccountRoleArn",
     "ResolveConflicts": "resolveConflicts",
     "ConfigurationValues": "configurationValues",
+    "PodIdentityAssociations": "podIdentityAssociations",
 }
 """What an update shows of its request."""
 
@@ -50,13 +52,18 @@ def update_addon(context: Context, request: "UpdateAddonRequestTypeDef") -> Resp
         check_active(context, cluster)
         _check_free(context, addon)
         put_addon(context, _changed(context, cluster, addon, request))
+        have_associations(context, cluster, addon, request)
         params = _params(request)
         update = begin(context, cluster.name, subject, request, "AddonUpdate", params)
     return {"update": update_shape(update)}
 
 
 def _params(request: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((kind, str(request[name])) for kind, name in PARAMS.items() if name in request)
+    return tuple((kind, _text(request[name])) for kind, name in PARAMS.items() if name in request)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _check_free(context: Context, addon: Addon) -> None:

@@ -75,7 +75,7 @@ def _version_shape(addon: Addon, version: AddonVersion, kubernetes: str | None) 
             if kubernetes in {None, minor}
         ],
         "requiresConfiguration": False,
-        "requiresIamPermissions": addon.needs_permissions,
+        "requiresIamPermissions": bool(addon.policies),
     }
 
 
@@ -92,7 +92,15 @@ def describe_addon_configuration(
         "addonName": addon.name,
         "addonVersion": version.name,
         "configurationSchema": msgspec.json.encode(addon.schema).decode(),
+        "podIdentityConfiguration": _pod_identity(addon),
     }
+
+
+def _pod_identity(addon: Addon) -> list[dict[str, Any]]:
+    if not addon.policies:
+        return []
+    account, policies = addon.service_account, list(addon.policies)
+    return [{"serviceAccount": account, "recommendedManagedPolicies": policies}]
 
 
 OPERATIONS: Mapping[str, Operation] = {

@@ -14,6 +14,7 @@ from longshore.services.eks.addon_checks import (
     checked_role,
     checked_values,
 )
+from longshore.services.eks.addon_identities import have_associations
 from longshore.services.eks.addon_records import (
     about_addon,
     addon_named,
@@ -46,6 +47,7 @@ def create_addon(context: Context, request: "CreateAddonRequestTypeDef") -> Resp
         made = _addon(context, cluster, request)
         name = part_name(made.cluster, made.name)
         context.tx.create(ADDON, context.account, context.region, name, made)
+        have_associations(context, cluster, made, request)
     return {"addon": addon_shape(context, made)}
 
 

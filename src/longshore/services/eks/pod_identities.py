@@ -5,7 +5,7 @@ service account need be there. Whether the role trusts EKS is asked when pods wa
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +19,7 @@ from longshore.model.eks_parts import (
     pod_identity_name,
 )
 from longshore.model.errors import not_built
+from longshore.services.eks.addon_records import associations_of
 from longshore.services.eks.failures import (
     in_use,
     invalid_parameter,
@@ -85,15 +86,20 @@ def _made_before(
 ) -> PodIdentity | None:
     """The association that the same call made; an error where the service account has another."""
     cluster = request["clusterName"]
-    there = _associations(context, cluster)
+    there = associations_of(context, cluster)
     made = made_by(there, request, cluster)
-    if made is not None:
-        return made
-    subject = (request["namespace"], request["serviceAccount"])
+    if made is None:
+        check_no_other(there, request["namespace"], request["serviceAccount"], cluster)
+    return made
+
+
+def check_no_other(
+    there: Iterable[PodIdentity], namespace: str, service_account: str, cluster: str
+) -> None:
+    """ResourceInUseException where the service account has an association already."""
     for each in there:
-        if (each.namespace, each.service_account) == subject:
+        if (each.namespace, each.service_account) == (namespace, service_account):
             raise in_use(f"Association already exists: {each.id}", cluster)
-    return None
 
 
 def _association(
@@ -101,23 +107,33 @@ def _association(
     cluster: eks.Cluster,
     request: "CreatePodIdentityAssociationRequestTypeDef",
 ) -> PodIdentity:
-    _check_subject(request["namespace"], request["serviceAccount"], cluster.name)
-    part_id = f"a-{_letters(int(context.ids.hex(24), 16))}"
-    arn = pod_identity_arn(context.region, context.account, cluster.name, part_id)
-    authorize_tags(context, arn, request)
-    return PodIdentity(
-        cluster=cluster.name,
-        namespace=request["namespace"],
-        service_account=request["serviceAccount"],
-        arn=arn,
-        id=part_id,
-        role_arn=_checked_role(context, request["roleArn"], cluster.name),
+    namespace, account = request["namespace"], request["serviceAccount"]
+    _check_subject(namespace, account, cluster.name)
+    made = new_association(context, cluster.name, namespace, account, request["roleArn"])
+    authorize_tags(context, made.arn, request)
+    return msgspec.structs.replace(
+        made,
         disable_session_tags=request.get("disableSessionTags", False),
-        created_at=context.now,
-        modified_at=context.now,
         client_token=request.get("clientRequestToken", ""),
         request=digest(request),
         tags=checked_tags((), request.get("tags", {}), "InvalidParameterException"),
+    )
+
+
+def new_association(
+    context: Context, cluster: str, namespace: str, service_account: str, role_arn: str
+) -> PodIdentity:
+    """For a service account that has none; the role must be one that the caller may pass."""
+    part_id = f"a-{_letters(int(context.ids.hex(24), 16))}"
+    return PodIdentity(
+        cluster=cluster,
+        namespace=namespace,
+        service_account=service_account,
+        arn=pod_identity_arn(context.region, context.account, cluster, part_id),
+        id=part_id,
+        role_arn=checked_pod_role(context, role_arn, cluster),
+        created_at=context.now,
+        modified_at=context.now,
     )
 
 
@@ -129,7 +145,7 @@ def _check_subject(namespace: str, service_account: str, cluster: str) -> None:
         raise invalid_parameter(f"The service account {service_account} is invalid", cluster)
 
 
-def _checked_role(context: Context, role_arn: str, cluster: str) -> str:
+def checked_pod_role(context: Context, role_arn: str, cluster: str) -> str:
     """A role of the account that there is and that the caller may pass."""
     pass_role(context, role_arn, PODS_SERVICE)
     if role_of_arn(context.tx, role_arn) is None:
@@ -160,7 +176,7 @@ def list_pod_identity_associations(
     namespace, account = request.get("namespace"), request.get("serviceAccount")
     found = [
         each
-        for each in _associations(context, cluster.name)
+        for each in associations_of(context, cluster.name)
         if namespace in {None, each.namespace} and account in {None, each.service_account}
     ]
     given, following = page(sorted(found, key=_id), request, _id)
@@ -177,17 +193,17 @@ def update_pod_identity_association(
     """What is not given stays; the same call changes nothing the second time."""
     _check_built(request)
     cluster = _changeable_cluster(context, request["clusterName"])
-    association = _named(context, request)
+    association = _own(_named(context, request))
     role_arn = association.role_arn
     if request.get("roleArn"):
-        role_arn = _checked_role(context, request["roleArn"], cluster.name)
+        role_arn = checked_pod_role(context, request["roleArn"], cluster.name)
     changed = msgspec.structs.replace(
         association,
         role_arn=role_arn,
         disable_session_tags=request.get("disableSessionTags", association.disable_session_tags),
         modified_at=context.now,
     )
-    context.tx.put(POD_IDENTITY, context.account, context.region, _record_name(changed), changed)
+    put_association(context, changed)
     return {"association": _shape(changed)}
 
 
@@ -195,10 +211,29 @@ def delete_pod_identity_association(
     context: Context, request: "DeletePodIdentityAssociationRequestTypeDef"
 ) -> Response:
     cluster_named(context, request["clusterName"])
-    association = _named(context, request)
-    name = _record_name(association)
-    context.tx.delete(POD_IDENTITY, context.account, context.region, name)
+    association = _own(_named(context, request))
+    delete_association(context, association)
     return {"association": _shape(association)}
+
+
+def _own(association: PodIdentity) -> PodIdentity:
+    """InvalidRequestException where it is an add-on's, which alone changes it."""
+    if association.owner_arn:
+        raise invalid_request(
+            f"Association {association.id} is owned by the add-on {association.owner_arn}",
+            association.cluster,
+        )
+    return association
+
+
+def put_association(context: Context, association: PodIdentity) -> None:
+    place = (context.account, context.region, _record_name(association))
+    context.tx.put(POD_IDENTITY, *place, association)
+
+
+def delete_association(context: Context, association: PodIdentity) -> None:
+    place = (context.account, context.region, _record_name(association))
+    context.tx.delete(POD_IDENTITY, *place)
 
 
 def _record_name(association: PodIdentity) -> str:
@@ -206,15 +241,9 @@ def _record_name(association: PodIdentity) -> str:
     return part_name(association.cluster, name)
 
 
-def _associations(context: Context, cluster: str) -> list[PodIdentity]:
-    place = (context.account, context.region)
-    records = context.tx.scan(POD_IDENTITY, *place, prefix=part_name(cluster, ""))
-    return [record.value for record in records]
-
-
 def _named(context: Context, request: Any) -> PodIdentity:
     cluster, part_id = request["clusterName"], request["associationId"]
-    for each in _associations(context, cluster):
+    for each in associations_of(context, cluster):
         if each.id == part_id:
             return each
     raise not_found(f"The specified association {part_id} could not be found.", cluster)
@@ -227,6 +256,7 @@ def _summary(association: PodIdentity) -> dict[str, Any]:
         "serviceAccount": association.service_account,
         "associationArn": association.arn,
         "associationId": association.id,
+        **({"ownerArn": association.owner_arn} if association.owner_arn else {}),
     }
 
 

@@ -141,9 +141,8 @@ async def test_what_an_add_on_may_not_be_is_refused_and_nothing_is_made(
 
 
 async def test_what_is_not_built_says_so(addons: Addons) -> None:
-    pod = [{"serviceAccount": "coredns", "roleArn": f"arn:aws:iam::{ACCOUNT}:role/dns"}]
-    for asked in ({"podIdentityAssociations": pod}, {"namespaceConfig": {"namespace": "dns"}}):
-        assert (await addons.refused(**asked))[0] == "NotImplemented"
+    other = {"namespaceConfig": {"namespace": "dns"}}
+    assert (await addons.refused(**other))[0] == "NotImplemented"
     await addons.create("coredns", namespaceConfig={"namespace": "kube-system"})
 
 
@@ -261,6 +260,83 @@ async def test_an_update_that_is_refused_changes_nothing(addons: Addons) -> None
     assert await addons.describe("coredns") == before
 
 
+DRIVER, DRIVERS = "aws-ebs-csi-driver", "ebs-csi-controller-sa"
+
+
+async def pod_role(addons: Addons, name: str) -> list[dict[str, str]]:
+    """The driver's associations with a role that pods may have."""
+    trusted = {"Service": "pods.eks.amazonaws.com"}
+    role = (await addons.clusters.plane.role(name, trusted))["Arn"]
+    return [{"serviceAccount": DRIVERS, "roleArn": role}]
+
+
+async def association(addons: Addons) -> Any:
+    """The only one of the cluster; None where there is none."""
+    listed = await addons.clusters.call("list_pod_identity_associations", clusterName="web")
+    if not listed["associations"]:
+        return None
+    (one,) = listed["associations"]
+    asked = {"clusterName": "web", "associationId": one["associationId"]}
+    return (await addons.clusters.call("describe_pod_identity_association", **asked))["association"]
+
+
+async def test_an_add_on_comes_with_its_pods_roles_and_changes_them(addons: Addons) -> None:
+    first = await pod_role(addons, "first")
+    made = await addons.active(DRIVER, podIdentityAssociations=first)
+    owned = await association(addons)
+    assert made["podIdentityAssociations"] == [owned["associationArn"]]
+    assert (owned["namespace"], owned["serviceAccount"]) == ("kube-system", DRIVERS)
+    assert (owned["ownerArn"], owned["roleArn"]) == (made["addonArn"], first[0]["roleArn"])
+    update = await addons.update(DRIVER)
+    await addons.end(update["id"])
+    assert await association(addons) == owned
+    second = await pod_role(addons, "second")
+    update = await addons.update(DRIVER, podIdentityAssociations=second)
+    shown = {each["type"]: each["value"] for each in update["params"]}
+    assert json.loads(shown["PodIdentityAssociations"]) == second
+    await addons.end(update["id"])
+    changed = await association(addons)
+    assert (changed["associationId"], changed["roleArn"]) == (
+        owned["associationId"],
+        second[0]["roleArn"],
+    )
+    await addons.update(DRIVER, podIdentityAssociations=[])
+    assert await association(addons) is None
+    assert "podIdentityAssociations" not in await addons.describe(DRIVER)
+
+
+async def test_an_add_ons_association_is_changed_through_the_add_on_alone(addons: Addons) -> None:
+    await addons.active(DRIVER, podIdentityAssociations=await pod_role(addons, "first"))
+    asked = {"clusterName": "web", "associationId": (await association(addons))["associationId"]}
+    for operation in ("update_pod_identity_association", "delete_pod_identity_association"):
+        code, _ = await addons.clusters.error(operation, **asked)
+        assert code == "InvalidRequestException"
+
+
+async def test_roles_are_for_the_service_accounts_that_need_one(addons: Addons) -> None:
+    given = await pod_role(addons, "first")
+    for name, account in (("coredns", "coredns"), (DRIVER, "ebs-csi-node-sa")):
+        wrong = [{**given[0], "serviceAccount": account}]
+        code, _ = await addons.refused(addonName=name, podIdentityAssociations=wrong)
+        assert code == "InvalidParameterException"
+        assert addons.wanted(name) is None
+    await addons.clusters.call(
+        "create_pod_identity_association", clusterName="web", namespace="kube-system", **given[0]
+    )
+    code, _ = await addons.refused(addonName=DRIVER, podIdentityAssociations=given)
+    assert code == "ResourceInUseException"
+    assert addons.wanted(DRIVER) is None
+
+
+async def test_who_gives_an_add_on_roles_must_be_allowed_to_associate_them(addons: Addons) -> None:
+    given = await pod_role(addons, "first")
+    ann = await addons.clusters.plane.user("ann", allow("eks:CreateAddon", "iam:PassRole"))
+    asked = {"clusterName": "web", "addonName": DRIVER, "podIdentityAssociations": given}
+    code, _ = await addons.clusters.error("create_addon", by=ann, **asked)
+    assert code == "AccessDeniedException"
+    assert await association(addons) is None
+
+
 async def test_a_deleted_add_on_is_deleting_until_it_is_gone(addons: Addons) -> None:
     await addons.active("coredns")
     named = {"clusterName": "web", "addonName": "coredns"}
@@ -311,6 +387,12 @@ async def test_the_schema_of_a_version_is_what_its_configuration_is_checked_by(
     schema = json.loads(told["configurationSchema"])
     assert schema["additionalProperties"] is False
     assert "replicaCount" in schema["properties"]
+    assert told["podIdentityConfiguration"] == []
+    version = ADDONS[DRIVER].versions[0].name
+    of_driver = {"addonName": DRIVER, "addonVersion": version}
+    told = await addons.clusters.call("describe_addon_configuration", **of_driver)
+    (account,) = told["podIdentityConfiguration"]
+    assert account["serviceAccount"] == DRIVERS
     for wrong in ({**asked, "addonName": "x"}, {**asked, "addonVersion": "v1"}):
         code, _ = await addons.clusters.error("describe_addon_configuration", **wrong)
         assert code == "ResourceNotFoundException"
