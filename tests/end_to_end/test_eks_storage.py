@@ -1,6 +1,7 @@
 """Persistent volumes: a database whose rows outlive its node, in a volume that grows, is copied and
 goes with its claim."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from end_to_end.software import postgres_image
 from longshore.components.doctor.facts import CAP_SYS_RESOURCE, capabilities
 from longshore.testing.wait import wait_until
 
+AGENT = "eks-pod-identity-agent"
 DRIVER, SNAPSHOTS = "aws-ebs-csi-driver", "snapshot-controller"
 POLICY = "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
 ADDON_SECONDS, NODES_SECONDS = 120, 120
@@ -29,11 +31,13 @@ CLASS = {
 @pytest.fixture(scope="module")
 def storage(farm, cloud):
     """The add-ons, ACTIVE, of which the driver has a role of its own; a zone with two nodes."""
-    role = driver_role(farm, cloud)
-    farm.eks.create_addon(clusterName=farm.name, addonName=DRIVER, serviceAccountRoleArn=role)
+    with contextlib.suppress(farm.eks.exceptions.ResourceInUseException):
+        farm.eks.create_addon(clusterName=farm.name, addonName=AGENT)
+    roles = [{"serviceAccount": "ebs-csi-controller-sa", "roleArn": driver_role(cloud)}]
+    farm.eks.create_addon(clusterName=farm.name, addonName=DRIVER, podIdentityAssociations=roles)
     farm.eks.create_addon(clusterName=farm.name, addonName=SNAPSHOTS)
     resize(farm, 3)
-    for name in (DRIVER, SNAPSHOTS):
+    for name in (AGENT, DRIVER, SNAPSHOTS):
 
         def active(name=name):
             found = farm.eks.describe_addon(clusterName=farm.name, addonName=name)["addon"]
@@ -61,21 +65,12 @@ def resize(farm, size):
     )
 
 
-def driver_role(farm, cloud):
-    """A role of AWS's own policy, for the driver's service account; its ARN."""
-    issuer = farm.describe()["identity"]["oidc"]["issuer"]
-    url = issuer.removeprefix("https://")
-    account = cloud.longshore.installation.account
-    provider = f"arn:aws:iam::{account}:oidc-provider/{url}"
-    known = cloud.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    if provider not in [each["Arn"] for each in known]:
-        cloud.iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["sts.amazonaws.com"])
-    subject = "system:serviceaccount:kube-system:ebs-csi-controller-sa"
+def driver_role(cloud):
+    """A role of AWS's own policy, for the driver's pods; its ARN."""
     statement = {
         "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{url}:sub": subject}},
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     role = cloud.iam.create_role(RoleName="ebs-csi", AssumeRolePolicyDocument=document)["Role"]
