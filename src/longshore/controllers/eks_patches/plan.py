@@ -12,6 +12,9 @@ PATCH_SECONDS = 600.0
 """For so long a control plane may take; then it is kept as it was."""
 SOAK_SECONDS = 60.0
 """For so long one has to be well before others follow."""
+BLAMED_SECONDS = 86_400.0
+"""For so long others wait for one that came through and is not well: later it has fallen ill of
+something else."""
 QUIET_SECONDS = 60.0
 """For so long a new platform version rests: Longshore itself has just been started."""
 RETRY_SECONDS = 86_400.0
@@ -58,7 +61,7 @@ def plan(planes: Iterable[Plane], newest: Mapping[str, Platform], now: float) ->
     begin = begin if not end else []
     waits = [
         *(_of(each).began_at + PATCH_SECONDS - now for each in rolling if each not in fail),
-        *(_of(each).ended_at + SOAK_SECONDS - now for each in soaking),
+        *(_of(each).ended_at + _soak_seconds(each) - now for each in soaking),
         *(_of(each).ended_at + RETRY_SECONDS - now for each in left if _has_failed(each, now)),
         *(each.since + QUIET_SECONDS - now for each in newest.values()),
     ]
@@ -95,9 +98,11 @@ def _has_arrived(plane: Plane) -> bool:
 
 def _soaks(plane: Plane, now: float) -> bool:
     """Only just through, or not well since."""
-    return plane.patch is not None and (
-        now < plane.patch.ended_at + SOAK_SECONDS or not plane.sound
-    )
+    return plane.patch is not None and now < plane.patch.ended_at + _soak_seconds(plane)
+
+
+def _soak_seconds(plane: Plane) -> float:
+    return SOAK_SECONDS if plane.sound else BLAMED_SECONDS
 
 
 def _has_failed(plane: Plane, now: float) -> bool:

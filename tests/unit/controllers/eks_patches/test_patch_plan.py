@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from longshore.controllers.eks_patches.nodegroups import Group, following, is_newer
 from longshore.controllers.eks_patches.plan import (
     AT_ONCE,
+    BLAMED_SECONDS,
     PATCH_SECONDS,
     QUIET_SECONDS,
     RETRY_SECONDS,
@@ -146,6 +147,20 @@ def test_nobody_follows_one_that_is_not_well():
     fleet.settle()
     assert fleet.rolling() == []
     fleet._put(fleet.planes["a"], sound=True)
+    fleet.settle()
+    assert fleet.rolling() == ["b"]
+
+
+def test_one_that_stays_ill_for_a_day_holds_nobody_up_any_longer():
+    fleet = Fleet([plane("a"), plane("b", nodes=2)])
+    fleet.settle()
+    fleet.arrive("a")
+    fleet.settle()
+    fleet._put(fleet.planes["a"], sound=False)
+    fleet.now += SOAK_SECONDS
+    assert fleet.settle() == BLAMED_SECONDS - SOAK_SECONDS
+    assert fleet.rolling() == []
+    fleet.now += BLAMED_SECONDS - SOAK_SECONDS
     fleet.settle()
     assert fleet.rolling() == ["b"]
 
