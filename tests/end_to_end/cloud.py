@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import json
 from pathlib import Path
 
@@ -42,6 +43,11 @@ class Cloud:
         self.logs = longshore.client("logs")
         self._images: dict[str, str] = {}
         self._groups: dict[tuple[object, ...], str] = {}
+
+    @functools.cached_property
+    def environment(self):
+        """What `longshore env` exports, beside the tests' own."""
+        return self.longshore.environment()
 
     def image(self, name, files, config):
         """An image of these files, pushed once; its reference."""

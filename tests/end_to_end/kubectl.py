@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from end_to_end.cloud import trusting
@@ -14,6 +15,8 @@ from longshore.testing.wait import wait_until
 
 ACTIVE_SECONDS = 120
 COMMAND_SECONDS = 60
+TOKEN_SECONDS = 300
+"""For so long a token is used, which is good for a quarter of an hour."""
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 EDIT = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSEditPolicy"
 VIEW = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
@@ -24,6 +27,7 @@ class Kubernetes:
 
     def __init__(self, cloud, name, version, mode="API"):
         self.cloud, self.name = cloud, name
+        self._token, self._token_ends = "", 0.0
         self.eks = cloud.longshore.client("eks")
         role = cloud.iam.create_role(
             RoleName=f"{name}-cluster", AssumeRolePolicyDocument=trusting("eks")
@@ -48,9 +52,14 @@ class Kubernetes:
         return self.describe()["status"] == "ACTIVE"
 
     def run(self, *arguments, key=None, check=True):
-        """`kubectl ARGUMENTS`; `key` is (access key id, secret[, session token])."""
+        """`kubectl ARGUMENTS`; `key` is (access key id, secret[, session token]).
+
+        The administrator's token is asked for once in a while, not each time, as kubectl would: to
+        start the AWS CLI takes longer than everything else.
+        """
+        given = [] if key is not None else [f"--token={self.token()}"]
         done = subprocess.run(
-            [locate("kube-1.36"), "kubectl", f"--kubeconfig={self.config}", *arguments],
+            [locate("kube-1.36"), "kubectl", f"--kubeconfig={self.config}", *given, *arguments],
             check=False,
             capture_output=True,
             text=True,
@@ -59,6 +68,19 @@ class Kubernetes:
         )
         assert done.returncode == 0 or not check, done
         return done
+
+    def run_as_written(self, *arguments):
+        """`kubectl ARGUMENTS` as the administrator, with nothing but the kubeconfig."""
+        return self.run(*arguments, key=())
+
+    def token(self):
+        """The administrator's."""
+        now = time.monotonic()
+        if now >= self._token_ends:
+            given = self.cloud.longshore.aws("eks", "get-token", "--cluster-name", self.name)
+            self._token = json.loads(given)["status"]["token"]
+            self._token_ends = now + TOKEN_SECONDS
+        return self._token
 
     def with_token(self, token):
         """`kubectl get namespaces` with this token and nothing else."""
@@ -101,10 +123,10 @@ class Kubernetes:
         return self._environment(None)
 
     def _environment(self, key):
-        environment = self.cloud.longshore.environment()
+        environment = dict(self.cloud.environment)
         # kubectl runs `aws eks get-token`, which lies beside our Python.
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-        if key is not None:
+        if key:
             names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
             environment |= dict(zip(names, key, strict=False))
         return environment

@@ -45,8 +45,7 @@ class SteadyClient:
         self._host = described["endpoint"].removeprefix("https://")
         authority = base64.b64decode(described["certificateAuthority"]["data"]).decode()
         self._tls = ssl.create_default_context(cadata=authority)
-        given = cluster.cloud.longshore.aws("eks", "get-token", "--cluster-name", cluster.name)
-        self._token = json.loads(given)["status"]["token"]
+        self._token = cluster.token()
         self._over, self._ended = threading.Event(), threading.Event()
         self._worker = threading.Thread(target=self._work)
         self._watcher = threading.Thread(target=self._watch)

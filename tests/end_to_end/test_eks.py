@@ -49,7 +49,8 @@ def permit(cluster, principal, policy, *namespaces):
 def test_new_cluster_is_upstream_kubernetes_of_the_version_asked_for(cluster):
     assert cluster.created["status"] == "CREATING"
     assert cluster.describe()["version"] == "1.35"
-    version = cluster.read("version")["serverVersion"]
+    told = cluster.run_as_written("version", "--output=json").stdout
+    version = json.loads(told)["serverVersion"]
     assert (version["major"], version["minor"]) == ("1", "35")
     namespaces = {each["metadata"]["name"] for each in cluster.read("get", "namespaces")["items"]}
     assert {"default", "kube-system"} <= namespaces

@@ -6,30 +6,33 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-POLL_SECONDS = 0.01
+POLL_SECONDS, SLOWEST_SECONDS = 0.01, 0.25
+"""The first pause, and the longest: what takes long is not asked about all the time."""
 
 
 def wait_until(condition: Callable[[], T], seconds: float = 10.0, what: object = "") -> T:
     """What `condition` gives as soon as it is true; AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, POLL_SECONDS
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what or condition}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(pause * 1.2, SLOWEST_SECONDS)
 
 
 async def eventually(
     condition: Callable[[], Awaitable[T]], seconds: float = 10.0, what: object = ""
 ) -> T:
     """The same for an asynchronous condition."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, POLL_SECONDS
     while True:
         value = await condition()
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what or condition}")
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.2, SLOWEST_SECONDS)
