@@ -13,6 +13,7 @@ Needs root, and the components (`longshore components install kubernetes`).
 
 import argparse
 import base64
+import contextlib
 import json
 import os
 import statistics
@@ -28,6 +29,7 @@ from typing import Any
 from kubernetes import client as kubernetes
 from kubernetes import config as kubeconfig
 from kubernetes import watch
+from urllib3.exceptions import HTTPError
 
 from longshore.components import locate
 from longshore.components.pins import KUBERNETES_RELEASES
@@ -39,6 +41,7 @@ MINOR = max(KUBERNETES_RELEASES)
 NAME, GROUP, PROFILE = "bench", "workers", "serverless"
 WAIT_SECONDS = 300.0
 IDLE_SECONDS = 30.0
+AGAIN_SECONDS = 0.1
 NODE_POLICIES = (
     "AmazonEKSWorkerNodePolicy",
     "AmazonEKS_CNI_Policy",
@@ -103,10 +106,16 @@ class Pods:
 
     def _follow(self) -> None:
         while True:
-            listed = self._core.list_pod_for_all_namespaces()
-            since = {"resource_version": listed.metadata.resource_version}
-            for event in watch.Watch().stream(self._core.list_pod_for_all_namespaces, **since):
-                self._note(event["type"], event["object"], time.monotonic())
+            # A watch may end with its API server, as it does with the cluster.
+            with contextlib.suppress(HTTPError):
+                self._watch()
+            time.sleep(AGAIN_SECONDS)
+
+    def _watch(self) -> None:
+        listed = self._core.list_pod_for_all_namespaces()
+        since = {"resource_version": listed.metadata.resource_version}
+        for event in watch.Watch().stream(self._core.list_pod_for_all_namespaces, **since):
+            self._note(event["type"], event["object"], time.monotonic())
 
     def _note(self, kind: str, seen: Any, now: float) -> None:
         with self._told:
