@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from end_to_end.insights import statuses
+from end_to_end.kills import await_whole
 from end_to_end.kubectl import EDIT, VIEW, Kubernetes
 from end_to_end.traces import traces
 
@@ -285,6 +286,7 @@ def test_cluster_outlives_a_killed_control_plane_and_agent_of_longshores(cluster
     before = cluster.processes()
     for process in ("control-plane", "agent"):
         os.kill(cloud.longshore.pid(process), signal.SIGKILL)
+    await_whole(cloud)
     wait_until(cluster.answers, BACK_SECONDS, "tokens are told of again")
     assert cluster.processes() == before
 

@@ -290,8 +290,7 @@ def foreground(data_dir, *options):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    longshore = RunningLongshore.__new__(RunningLongshore)
-    longshore.data_dir, longshore.port = data_dir, int(port)
+    longshore = RunningLongshore.that_runs(data_dir, int(port))
     try:
         wait_until(lambda: _ready(longshore, process), 60, "the foreground is ready")
         yield longshore, process

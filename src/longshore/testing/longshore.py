@@ -31,6 +31,13 @@ class RunningLongshore:
         self.port = free_ports(4)
         self.command("up", "--detach", "--port", str(self.port), *options)
 
+    @classmethod
+    def that_runs(cls, data_dir: Path, port: int) -> "RunningLongshore":
+        """One that was started in another way."""
+        found = cls.__new__(cls)
+        found.data_dir, found.port, found._given = data_dir, port, {}
+        return found
+
     def command(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run `longshore ARGUMENTS --data-dir …`."""
         return subprocess.run(
