@@ -1,4 +1,6 @@
-"""Nodes that fell silent (`test_eks_outages`) are replaced, and one too many is drained."""
+"""Nodes that fell silent (`test_eks_ailing`) are replaced, and one too many is drained.
+
+Meanwhile another Longshore's control plane is patched, which `test_eks_upgrade` looks at."""
 
 import os
 import signal
@@ -15,7 +17,7 @@ WAITING, SERVING = "Terminating:Wait", "InService"
 
 
 @pytest.mark.parametrize("kind", ["frozen", "cut"])
-def test_a_node_that_is_not_heard_of_is_replaced_by_another_machine(patients, kind):
+def test_a_node_that_is_not_heard_of_is_replaced_by_another_machine(patients, patched, kind):
     patients.await_replaced(kind)
     assert "not ready" in patients.causes()[patients.instances[kind]]
 

@@ -144,8 +144,8 @@ def test_nodes_follow_their_control_plane_while_pods_serve(farm, upgrade):
         return told["status"] == "Successful"
 
     wait_until(ended, ROLLED_SECONDS, "the node group is updated")
+    wait_until(lambda: len(farm.nodes()) == 2, ANSWER_SECONDS, "no node is left over")
     after = farm.nodes()
-    assert len(after) == 2
     assert not before & set(after)
     versions = {node["status"]["nodeInfo"]["kubeletVersion"] for node in after.values()}
     assert {each.rpartition(".")[0] for each in versions} == {"v1.36"}

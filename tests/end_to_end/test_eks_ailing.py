@@ -4,6 +4,6 @@ takes minutes: other tests run meanwhile."""
 from end_to_end.farm import GROUP
 
 
-def test_nodes_that_fall_silent_leave_the_others_alone(farm, patients, patched):
+def test_nodes_that_fall_silent_leave_the_others_alone(farm, patients):
     assert len(farm.nodes(f"eks.amazonaws.com/nodegroup={GROUP}")) == 2
     assert set(patients.ill.values()) == patients.names()
