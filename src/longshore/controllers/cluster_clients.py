@@ -20,13 +20,22 @@ AccessOf = Callable[[str, str, str], Awaitable[Access | None]]
 
 def running_cluster(reader: Reader, key: Key) -> tuple[Cluster, ClusterStatus] | None:
     """The cluster of this key, where its API server answers and it is to stay."""
+    found = _staying(reader, key)
+    return found if found is not None and found[1].status == "ACTIVE" else None
+
+
+def begun_cluster(reader: Reader, key: Key) -> tuple[Cluster, ClusterStatus] | None:
+    """The same of one whose API server has answered once."""
+    found = _staying(reader, key)
+    return found if found is not None and found[1].endpoint else None
+
+
+def _staying(reader: Reader, key: Key) -> tuple[Cluster, ClusterStatus] | None:
     cluster = reader.get(CLUSTER, key.account, key.region, key.name)
     status = reader.get(CLUSTER_STATUS, key.account, key.region, key.name)
     if cluster is None or status is None or cluster.value.deleted_at:
         return None
-    if status.value.id != cluster.value.id or status.value.status != "ACTIVE":
-        return None
-    return cluster.value, status.value
+    return (cluster.value, status.value) if status.value.id == cluster.value.id else None
 
 
 class ClusterClients:

@@ -68,7 +68,7 @@ class KernelFabric:
         self._secondary: dict[str, dict[str, tuple[SecondaryAddress, ...]]] = {}
         """What secondary addresses lead to each VPC's ENIs."""
         self._branches: dict[str, list[Interface]] = {}
-        """VPCs whose routers may have ports of branch ENIs."""
+        """What branch ENIs each router has; one that is missing here is looked through whole."""
         self._vpcs_changed = asyncio.Event()
 
     async def prepare(self) -> None:

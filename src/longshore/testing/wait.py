@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -12,27 +12,35 @@ POLL_SECONDS, SLOWEST_SECONDS = 0.01, 0.25
 
 def wait_until(condition: Callable[[], T], seconds: float = 10.0, what: object = "") -> T:
     """What `condition` gives as soon as it is true; AssertionError after `seconds`."""
-    deadline, pause = time.monotonic() + seconds, POLL_SECONDS
-    while True:
+    deadline = time.monotonic() + seconds
+    for pause in _pauses():
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what or condition}")
+            break
         time.sleep(pause)
-        pause = min(pause * 1.2, SLOWEST_SECONDS)
+    raise AssertionError(f"not within {seconds} s: {what or condition}")
 
 
 async def eventually(
     condition: Callable[[], Awaitable[T]], seconds: float = 10.0, what: object = ""
 ) -> T:
     """The same for an asynchronous condition."""
-    deadline, pause = time.monotonic() + seconds, POLL_SECONDS
-    while True:
+    deadline = time.monotonic() + seconds
+    for pause in _pauses():
         value = await condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what or condition}")
+            break
         await asyncio.sleep(pause)
+    raise AssertionError(f"not within {seconds} s: {what or condition}")
+
+
+def _pauses() -> Iterator[float]:
+    """Ever longer ones, without an end."""
+    pause = POLL_SECONDS
+    while True:
+        yield pause
         pause = min(pause * 1.2, SLOWEST_SECONDS)

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from longshore.base.logs import logger
-from longshore.controllers.cluster_clients import ClusterClients
+from longshore.controllers.cluster_clients import ClusterClients, begun_cluster
 from longshore.controllers.eks_cluster.plane import webhook_url
 from longshore.controllers.interface import Surroundings
 from longshore.kubernetes.admission import PATH, configuration, proof
 from longshore.kubernetes.client import Refused
-from longshore.model.eks import CLUSTER, CLUSTER_STATUS, ClusterStatus
+from longshore.model.eks import CLUSTER, CLUSTER_STATUS
 from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader, Record
 
@@ -45,9 +45,10 @@ class EksAdmission:
         return [_cluster(record.key) for record in reader.scan(CLUSTER_STATUS)]
 
     async def reconcile(self, key: Key) -> float | None:
-        status = self._running(key)
-        if status is None:
+        begun = begun_cluster(self._store.reader, key)
+        if begun is None:
             return None
+        _, status = begun
         client = await self._clients.client(key)
         if client is None:
             return SOON_SECONDS
@@ -59,16 +60,6 @@ class EksAdmission:
             log.info("a cluster did not take its webhook", cluster=key.name, reason=str(failure))
             return SOON_SECONDS
         return AGAIN_SECONDS
-
-    def _running(self, key: Key) -> ClusterStatus | None:
-        """The status of a cluster whose API server answers and that is to stay."""
-        place = (key.account, key.region, key.name)
-        cluster = self._store.reader.get(CLUSTER, *place)
-        status = self._store.reader.get(CLUSTER_STATUS, *place)
-        if cluster is None or status is None or cluster.value.deleted_at:
-            return None
-        is_own = status.value.id == cluster.value.id
-        return status.value if is_own and status.value.endpoint else None
 
 
 def _cluster(key: Key) -> Key:

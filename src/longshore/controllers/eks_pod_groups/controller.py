@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from longshore.base.logs import logger
-from longshore.controllers.cluster_clients import ClusterClients
+from longshore.controllers.cluster_clients import ClusterClients, begun_cluster
 from longshore.controllers.eks_nodes.instances import instances_of, name_of, state
 from longshore.controllers.eks_pod_groups import interfaces, plan, told
 from longshore.controllers.interface import Surroundings
@@ -18,7 +18,6 @@ from longshore.model.eks import (
     CLUSTER,
     CLUSTER_STATUS,
     Cluster,
-    ClusterStatus,
     cluster_arn,
 )
 from longshore.model.errors import AwsError
@@ -79,10 +78,11 @@ class EksPodGroups:
         return found
 
     async def reconcile(self, key: Key) -> float | None:
-        cluster = _running(self._store.reader, key)
+        begun = begun_cluster(self._store.reader, key)
         arn = cluster_arn(key.region, key.account, key.name)
-        if cluster is None:
+        if begun is None:
             return await self._end(key, arn)
+        cluster, _ = begun
         client = await self._clients.client(key)
         if client is None:
             return LATER_SECONDS
@@ -258,16 +258,3 @@ class EksPodGroups:
 
 def _cluster(account: str, region: str, name: str) -> Key:
     return Key(CLUSTER.name, account, region, name)
-
-
-def _running(reader: Reader, key: Key) -> Cluster | None:
-    """The cluster of this key, where its API server answers and it is to stay."""
-    cluster = reader.get(CLUSTER, key.account, key.region, key.name)
-    status = reader.get(CLUSTER_STATUS, key.account, key.region, key.name)
-    if cluster is None or status is None or not _runs(cluster.value, status.value):
-        return None
-    return cluster.value
-
-
-def _runs(cluster: Cluster, status: ClusterStatus) -> bool:
-    return status.id == cluster.id and bool(status.endpoint) and not cluster.deleted_at

@@ -12,13 +12,15 @@ from longshore.addons import ADDONS
 from longshore.model import eks
 from longshore.model.eks_parts import Addon, PodIdentity
 from longshore.services.eks.addon_checks import NAMESPACE
-from longshore.services.eks.addon_records import associations_of
 from longshore.services.eks.failures import invalid_parameter
 from longshore.services.eks.pod_identities import (
     check_no_other,
     checked_pod_role,
-    delete_association,
     new_association,
+)
+from longshore.services.eks.pod_identity_records import (
+    associations_of,
+    delete_association,
     put_association,
 )
 from longshore.services.interface import Context
@@ -36,12 +38,13 @@ def have_associations(context: Context, cluster: eks.Cluster, addon: Addon, requ
         _check_account(addon, account)
     if roles:
         context.authorize(ACTION, cluster.arn)
-    owned = {
-        each.service_account: each for each in associations_of(context, addon.cluster, addon.arn)
-    }
+    there = associations_of(context, addon.cluster)
+    owned = {each.service_account: each for each in there if each.owner_arn == addon.arn}
+    others = [each for each in there if each.owner_arn != addon.arn]
     for account in owned.keys() - roles.keys():
         delete_association(context, owned[account])
     for account, role in roles.items():
+        check_no_other(others, NAMESPACE, account, addon.cluster)
         put_association(context, _association(context, addon, account, role, owned.get(account)))
 
 
@@ -62,7 +65,5 @@ def _association(
     if before is not None:
         checked = checked_pod_role(context, role, addon.cluster)
         return msgspec.structs.replace(before, role_arn=checked, modified_at=context.now)
-    there = associations_of(context, addon.cluster)
-    check_no_other(there, NAMESPACE, account, addon.cluster)
     made = new_association(context, addon.cluster, NAMESPACE, account, role)
     return msgspec.structs.replace(made, owner_arn=addon.arn)

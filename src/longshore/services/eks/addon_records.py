@@ -3,16 +3,9 @@
 from typing import Any
 
 from longshore.model import eks
-from longshore.model.eks_parts import (
-    ADDON,
-    ADDON_STATUS,
-    POD_IDENTITY,
-    Addon,
-    AddonStatus,
-    PodIdentity,
-    part_name,
-)
+from longshore.model.eks_parts import ADDON, ADDON_STATUS, Addon, AddonStatus, part_name
 from longshore.services.eks.failures import about, not_found
+from longshore.services.eks.pod_identity_records import associations_of
 from longshore.services.eks.records import update_in_progress
 from longshore.services.eks.view import issue_shape
 from longshore.services.interface import Context
@@ -30,13 +23,6 @@ def addons_of(context: Context, cluster: str) -> list[Addon]:
     place = (context.account, context.region)
     records = context.tx.scan(ADDON, *place, prefix=part_name(cluster, ""))
     return [record.value for record in records]
-
-
-def associations_of(context: Context, cluster: str, owner: str = "") -> list[PodIdentity]:
-    """The cluster's associations of EKS Pod Identity: all, or those of one add-on by its ARN."""
-    place = (context.account, context.region)
-    records = context.tx.scan(POD_IDENTITY, *place, prefix=part_name(cluster, ""))
-    return [record.value for record in records if owner in {"", record.value.owner_arn}]
 
 
 def put_addon(context: Context, addon: Addon) -> None:

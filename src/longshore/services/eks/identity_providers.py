@@ -163,10 +163,11 @@ def _named(context: Context, cluster: str, config: Any) -> IdentityProvider:
         raise invalid_parameter(
             f"Invalid identity provider config type {config['type']}: it must be {TYPE}", cluster
         )
-    for provider in _providers(context, cluster):
-        if provider.name == config["name"]:
-            return provider
-    raise not_found(f"No identity provider config found for name: {config['name']}.", cluster)
+    place = (context.account, context.region, part_name(cluster, config["name"]))
+    record = context.tx.get(IDENTITY_PROVIDER, *place)
+    if record is None:
+        raise not_found(f"No identity provider config found for name: {config['name']}.", cluster)
+    return record.value
 
 
 def _providers(context: Context, cluster: str) -> list[IdentityProvider]:

@@ -12,14 +12,10 @@ import msgspec
 
 from longshore.model import eks
 from longshore.model.eks_parts import (
-    POD_IDENTITY,
     PodIdentity,
-    part_name,
     pod_identity_arn,
-    pod_identity_name,
 )
 from longshore.model.errors import not_built
-from longshore.services.eks.addon_records import associations_of
 from longshore.services.eks.failures import (
     in_use,
     invalid_parameter,
@@ -27,6 +23,11 @@ from longshore.services.eks.failures import (
     not_found,
 )
 from longshore.services.eks.pages import page
+from longshore.services.eks.pod_identity_records import (
+    associations_of,
+    delete_association,
+    put_association,
+)
 from longshore.services.eks.records import cluster_named, digest
 from longshore.services.eks.requests import made_by
 from longshore.services.eks.roles import pass_role
@@ -63,8 +64,7 @@ def create_pod_identity_association(
     made = _made_before(context, request)
     if made is None:
         made = _association(context, cluster, request)
-        place = (context.account, context.region, _record_name(made))
-        context.tx.create(POD_IDENTITY, *place, made)
+        put_association(context, made)
     return {"association": _shape(made)}
 
 
@@ -224,21 +224,6 @@ def _own(association: PodIdentity) -> PodIdentity:
             association.cluster,
         )
     return association
-
-
-def put_association(context: Context, association: PodIdentity) -> None:
-    place = (context.account, context.region, _record_name(association))
-    context.tx.put(POD_IDENTITY, *place, association)
-
-
-def delete_association(context: Context, association: PodIdentity) -> None:
-    place = (context.account, context.region, _record_name(association))
-    context.tx.delete(POD_IDENTITY, *place)
-
-
-def _record_name(association: PodIdentity) -> str:
-    name = pod_identity_name(association.namespace, association.service_account)
-    return part_name(association.cluster, name)
 
 
 def _named(context: Context, request: Any) -> PodIdentity:

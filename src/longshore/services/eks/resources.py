@@ -5,7 +5,8 @@ Authorization Reference. It names no resource for CreateCluster and ListClusters
 and lets policies name, is the cluster.) The gateway adds the tags of requests.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from longshore.model import eks
@@ -23,11 +24,14 @@ from longshore.model.eks_parts import (
     part_name,
     pod_identity_arn,
 )
+from longshore.model.kind import Kind
 from longshore.services.eks.named import named_by_arn
 from longshore.services.eks.unbuilt import member
 from longshore.services.interface import Context, Resource, ResourcesOf
 
 Conditions = dict[str, str | list[str]]
+ArnOf = Callable[[str, str, str, str, str], str]
+"""Of a part: by region, account, cluster, name and id."""
 
 CREATION_KEYS: Mapping[str, tuple[str, ...]] = {
     "eks:authenticationMode": ("accessConfig", "authenticationMode"),
@@ -178,46 +182,34 @@ def _tagged(context: Context, request: Any) -> Iterable[Resource]:
     return [Resource(arn=arn, conditions=conditions)]
 
 
-def _named_nodegroup(context: Context, request: Any) -> Iterable[Resource]:
-    cluster, name = request["clusterName"], request["nodegroupName"]
-    place = (context.account, context.region)
-    record = context.tx.get(NODEGROUP, *place, part_name(cluster, name))
-    if record is not None:
-        return [Resource(arn=record.value.arn, conditions=_tags(record.value.tags))]
-    return [Resource(arn=nodegroup_arn(context.region, context.account, cluster, name, "*"))]
-
-
-def _named_profile(context: Context, request: Any) -> Iterable[Resource]:
-    cluster, name = request["clusterName"], request["fargateProfileName"]
-    place = (context.account, context.region)
-    record = context.tx.get(FARGATE_PROFILE, *place, part_name(cluster, name))
-    if record is not None:
-        return [Resource(arn=record.value.arn, conditions=_tags(record.value.tags))]
-    return [Resource(arn=fargate_profile_arn(context.region, context.account, cluster, name, "*"))]
-
-
-def _named_addon(context: Context, request: Any) -> Iterable[Resource]:
-    cluster, name = request["clusterName"], request["addonName"]
-    record = context.tx.get(ADDON, context.account, context.region, part_name(cluster, name))
-    if record is not None:
-        return [Resource(arn=record.value.arn, conditions=_tags(record.value.tags))]
-    return [Resource(arn=addon_arn(context.region, context.account, cluster, name, "*"))]
-
-
 def _cluster_of_new_provider(context: Context, request: Any) -> Iterable[Resource]:
     oidc = request["oidc"]
     conditions: Conditions = {"eks:clientId": oidc["clientId"], "eks:issuerUrl": oidc["issuerUrl"]}
     return [_cluster(context, request["clusterName"], conditions)]
 
 
-def _named_provider(context: Context, request: Any) -> Iterable[Resource]:
-    cluster, name = request["clusterName"], request["identityProviderConfig"]["name"]
-    place = (context.account, context.region)
-    record = context.tx.get(IDENTITY_PROVIDER, *place, part_name(cluster, name))
-    if record is not None:
-        return [Resource(arn=record.value.arn, conditions=_tags(record.value.tags))]
-    arn = identity_provider_arn(context.region, context.account, cluster, name, "*")
-    return [Resource(arn=arn)]
+def _named_part(
+    kind: Kind[Any], arn: ArnOf, name_of: Callable[[Any], str]
+) -> Callable[[Context, Any], Iterable[Resource]]:
+    """What calls on a part of a cluster are about, which the request names so."""
+
+    def resources(context: Context, request: Any) -> Iterable[Resource]:
+        cluster, name = request["clusterName"], name_of(request)
+        place = (context.account, context.region)
+        record = context.tx.get(kind, *place, part_name(cluster, name))
+        if record is not None:
+            return [Resource(arn=record.value.arn, conditions=_tags(record.value.tags))]
+        return [Resource(arn=arn(context.region, context.account, cluster, name, "*"))]
+
+    return resources
+
+
+_named_addon = _named_part(ADDON, addon_arn, itemgetter("addonName"))
+_named_nodegroup = _named_part(NODEGROUP, nodegroup_arn, itemgetter("nodegroupName"))
+_named_profile = _named_part(FARGATE_PROFILE, fargate_profile_arn, itemgetter("fargateProfileName"))
+_named_provider = _named_part(
+    IDENTITY_PROVIDER, identity_provider_arn, lambda asked: asked["identityProviderConfig"]["name"]
+)
 
 
 def _named_pod_identity(context: Context, request: Any) -> Iterable[Resource]:

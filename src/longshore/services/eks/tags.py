@@ -8,14 +8,10 @@ import msgspec
 
 from longshore.model import eks
 from longshore.model.eks_connected import CONNECTED_CLUSTER, ConnectedCluster
-from longshore.model.eks_parts import (
-    POD_IDENTITY,
-    PodIdentity,
-    part_name,
-    pod_identity_name,
-)
+from longshore.model.eks_parts import PodIdentity, part_name
 from longshore.model.errors import AwsError
 from longshore.services.eks.named import PARTS, Named, named_by_arn
+from longshore.services.eks.pod_identity_records import put_association
 from longshore.services.eks.records import put_entry
 from longshore.services.interface import Context, Operation, Response
 
@@ -80,8 +76,7 @@ def _put(context: Context, found: Named, tags: eks.Tags) -> None:
     if isinstance(tagged, eks.AccessEntry):
         put_entry(context, tagged)
     elif isinstance(tagged, PodIdentity):
-        own = pod_identity_name(tagged.namespace, tagged.service_account)
-        context.tx.put(POD_IDENTITY, *place, part_name(tagged.cluster, own), tagged)
+        put_association(context, tagged)
     elif isinstance(tagged, ConnectedCluster):
         context.tx.put(CONNECTED_CLUSTER, *place, tagged.name, tagged)
     elif isinstance(tagged, eks.Cluster):
