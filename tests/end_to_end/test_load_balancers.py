@@ -239,7 +239,7 @@ def test_its_security_group_lets_in_whom_it_names(cloud, shells):
     made.await_active().await_health(80, "healthy", address)
     assert who(made, seconds=1) == ""
     made.elb.set_security_groups(
-        LoadBalancerArn=made.arn, SecurityGroups=[cloud.security_group("let-in", 80)]
+        LoadBalancerArn=made.arn, SecurityGroups=[cloud.security_group("balanced-80", 80)]
     )
     why = []
     wait_until(lambda: who(made, complaints=why) == "hello", HEALTH_SECONDS, why)
