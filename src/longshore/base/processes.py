@@ -16,13 +16,17 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] == "Z" else int(fields[19])
 
 
+def command_line(pid: int) -> list[str]:
+    """What the process was started as (proc(5), `cmdline`); empty where none runs."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return words[:-1]
+
+
 def command_lines() -> Iterator[tuple[int, list[str]]]:
-    """Pid and command line of each process that is there (proc(5), `cmdline`)."""
+    """Pid and command line of each process that is there, but of the kernel's own threads."""
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        yield int(entry.name), words[:-1]
+        if entry.name.isdigit() and (words := command_line(int(entry.name))):
+            yield int(entry.name), words

@@ -21,11 +21,11 @@ class TestContainerd:
     def __init__(self, directory: Path) -> None:
         self.installation = Installation(data_dir=directory)
         self._programs = ComponentsDirectory.from_environment().bin
-        daemon.write_configuration(self.installation, self._programs)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, before: Path | None = None) -> None:
         """Return once it answers; programs in `before` are taken before the components."""
+        daemon.write_configuration(self.installation, self._programs)
         environment = daemon.environment(self._programs)
         if before:
             environment["PATH"] = f"{before}:{environment['PATH']}"
@@ -49,6 +49,10 @@ class TestContainerd:
         if self._process is not None:
             self._process.kill()
             self.ended()
+
+    def runs(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
 
     def ended(self) -> None:
         """Return once its process has ended."""

@@ -2,15 +2,20 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from longshore.base.processes import command_lines, start_ticks
+from longshore.base.files import have_file
+from longshore.base.processes import command_line, command_lines, start_ticks
 
 IN_THE_WAY = re.compile(
     r"mkdir (?P<directory>/.+/io\.containerd\.runtime\.v2\.task/[^/]+/[^/]+): file exists"
@@ -47,6 +52,53 @@ def forget_in_runc(namespace: str, container_id: str) -> None:
         if start_ticks(pid) == found["init_process_start"]:
             os.kill(pid, signal.SIGKILL)
     shutil.rmtree(state, ignore_errors=True)
+
+
+def forget_ended_in_runsc(namespace: str, container_id: str = "*") -> None:
+    """Take the numbers of processes that have ended out of runsc's state of a container.
+
+    `runsc delete` kills the gofer and the sandbox by the numbers that they had, and waits until
+    nobody has them (gVisor's `Container.stop`, `Sandbox.destroy`); others may have them by then.
+    """
+    states = RUNTIME_STATES / "runsc" / namespace
+    for path in states.glob(f"{container_id}_sandbox:*.state"):
+        # A command that hangs has the lock: what asks for deletion ends it, and tries again.
+        gone_or_hung = contextlib.suppress(FileNotFoundError, BlockingIOError)
+        with gone_or_hung, _locked(path.with_suffix(".lock")):
+            state = json.loads(path.read_text())
+            gofer = _forget_ended(state, "goferPid")
+            if _forget_ended(state.get("sandbox") or {}, "pid") or gofer:
+                have_file(path, json.dumps(state).encode(), 0o640)
+
+
+def _forget_ended(state: dict[str, Any], key: str) -> bool:
+    """Whether the number was there, of a process of gVisor's that is not."""
+    if not (pid := state.get(key)):
+        return False
+    words = command_line(pid)
+    if words and RUNSC.match(words[0]) and any(state["id"] in word for word in words):
+        return False
+    state[key] = 0
+    return True
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """While no command of runsc has the state: each has it for moments, but for one that hangs.
+
+    FileNotFoundError where there is no such state, and BlockingIOError while it is not free.
+    """
+    with path.open("rb") as file:
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(LOOK_SECONDS)
+        yield
 
 
 def end_commands(container_id: str) -> None:

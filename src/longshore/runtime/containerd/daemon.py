@@ -10,7 +10,12 @@ from pathlib import Path
 from longshore.base.files import have_file
 from longshore.base.installation import Installation
 from longshore.base.processes import command_lines
-from longshore.runtime.containerd.bundles import RUNTIME_STATES, shim_sockets, unmount_below
+from longshore.runtime.containerd.bundles import (
+    RUNTIME_STATES,
+    forget_ended_in_runsc,
+    shim_sockets,
+    unmount_below,
+)
 from longshore.runtime.containerd.cgroups import Cgroups
 
 PLUGINS_LEFT_OUT = (
@@ -90,6 +95,8 @@ disabled_plugins = [{left_out}]
         0o644,
     )
     gvisor_settings(home)
+    # containerd takes away what has no shim any more as soon as it starts.
+    forget_ended_in_runsc(namespace(installation))
     pause = home / "pause"
     for inside in (".", "proc", "dev"):
         (pause / inside).mkdir(exist_ok=True)

@@ -148,7 +148,9 @@ class Processes:
         await self._delete(container_id)
 
     async def _delete(self, container_id: str) -> None:
+        namespace = self._containerd.namespace
         async with self._turns:
+            await asyncio.to_thread(bundles.forget_ended_in_runsc, namespace, container_id)
             await self._containerd.remove_task(container_id)
 
     async def _end(self, container_id: str) -> None:
