@@ -84,6 +84,11 @@ def base_image(cloud):
     return found["Images"][0]["ImageId"]
 
 
+def instance_of(node):
+    """The id of the instance that a node of Kubernetes is."""
+    return node["spec"]["providerID"].rpartition("/")[2]
+
+
 def first_process(instance_id):
     """The pid of an instance's init; None where there is none."""
     for directory in Path("/proc").glob("[0-9]*"):

@@ -6,7 +6,7 @@ import subprocess
 
 from end_to_end.farm import PATIENTS as GROUP
 from end_to_end.farm import deployment
-from end_to_end.machines import child, first_process
+from end_to_end.machines import child, first_process, instance_of
 
 from longshore.testing.wait import wait_until
 
@@ -59,10 +59,7 @@ class Patients:
         farm.apply(deployment(GROUP, farm.image, 2, **placed))
         farm.running(f"app={GROUP}", 2)
         self.ill = dict(zip(("frozen", "cut"), nodes, strict=True))
-        self.instances = {
-            kind: nodes[name]["spec"]["providerID"].rpartition("/")[2]
-            for kind, name in self.ill.items()
-        }
+        self.instances = {kind: instance_of(nodes[name]) for kind, name in self.ill.items()}
         self._break()
 
     def _break(self):
@@ -82,6 +79,16 @@ class Patients:
         assert first_process(instance) is None
         wait_until(
             lambda: self.ill[kind] not in self.names(), NODES_SECONDS, f"the {kind} node is gone"
+        )
+
+    def protect_all_but_one_with_a_pod(self):
+        """Which member goes next is so known: both pods may be on one node."""
+        (pod, _) = self.farm.running(f"app={GROUP}", 2)
+        node = self.farm.read("get", "node", pod["spec"]["nodeName"])
+        self.scaling.set_instance_protection(
+            AutoScalingGroupName=self.group,
+            InstanceIds=[member for member in self.members() if member != instance_of(node)],
+            ProtectedFromScaleIn=True,
         )
 
     def names(self):

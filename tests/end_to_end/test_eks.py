@@ -291,7 +291,8 @@ def test_cluster_outlives_a_killed_control_plane_and_agent_of_longshores(cluster
     assert cluster.processes() == before
 
 
-def test_nothing_stands_in_the_way_of_an_upgrade_of_a_new_cluster(cluster):
+def test_nothing_stands_in_the_way_of_an_upgrade_of_a_well_cluster(cluster):
+    wait_until(lambda: not cluster.describe()["health"]["issues"], BACK_SECONDS, "it is well again")
     assert statuses(cluster.eks, cluster.name, "UPGRADE_READINESS") == {
         "Cluster health issues": "PASSING",
         "Deprecated APIs removed in Kubernetes v1.36": "PASSING",

@@ -10,7 +10,7 @@ import pytest
 from end_to_end.cloud import trusting
 from end_to_end.farm import GROUP, deployment, service
 from end_to_end.kills import await_whole, kill
-from end_to_end.machines import child, first_process
+from end_to_end.machines import child, first_process, instance_of
 from end_to_end.shells import PAGE_PORT, shell_image
 
 from longshore.components import locate
@@ -33,10 +33,6 @@ def web(farm):
 @pytest.fixture(scope="module")
 def pod(web):
     return web[0]["metadata"]["name"]
-
-
-def instance_of(node):
-    return node["spec"]["providerID"].rpartition("/")[2]
 
 
 def test_a_node_group_is_nodes_of_the_clusters_version_in_the_users_subnets(farm, cloud):

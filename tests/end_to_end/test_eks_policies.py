@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from end_to_end.machines import first_process
+from end_to_end.machines import first_process, instance_of
 from end_to_end.shells import PAGE_PORT
 
 from longshore.testing.wait import wait_until
@@ -29,7 +29,7 @@ class Place:
         self.addon = {"clusterName": farm.name, "addonName": "vpc-cni"}
         nodes = farm.nodes()
         self.nodes = sorted(nodes)[:2]
-        ids = {name: node["spec"]["providerID"].rpartition("/")[2] for name, node in nodes.items()}
+        ids = {name: instance_of(node) for name, node in nodes.items()}
         self.networks = {
             network_of(first_process(instance)): name for name, instance in ids.items()
         }

@@ -45,6 +45,7 @@ def test_a_machine_that_dies_comes_back_as_the_node_that_it_was(farm, patients):
 def test_a_node_that_auto_scaling_ends_waits_until_its_pods_may_leave(farm, patients):
     """As an autoscaler asks: not EKS, but the Auto Scaling group itself."""
     farm.run("create", "pdb", GROUP, f"--selector=app={GROUP}", "--min-available=2")
+    patients.protect_all_but_one_with_a_pod()
     patients.scaling.set_desired_capacity(AutoScalingGroupName=patients.group, DesiredCapacity=1)
 
     def waiting():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from end_to_end.farm import GROUP
+from end_to_end.machines import instance_of
 from end_to_end.software import postgres_image
 
 from longshore.components.doctor.facts import CAP_SYS_RESOURCE, capabilities
@@ -239,7 +240,7 @@ def test_a_claim_that_asked_for_more_has_more(database, farm):
 
 def test_rows_outlive_the_node_of_their_database(database, farm, cloud, storage):
     before = database.node()
-    instance = before["spec"]["providerID"].rpartition("/")[2]
+    instance = instance_of(before)
     cloud.ec2.terminate_instances(InstanceIds=[instance])
 
     def elsewhere():

@@ -98,9 +98,13 @@ class Etcd:
             connection.close()
 
     def take_snapshot(self):
-        """A snapshot of what there is now."""
-        at = max(time.time(), *(taken + 1 for taken in snapshots(self.snapshots)), 0.0)
-        assert not have_snapshot(self.snapshots, at)
+        """One snapshot of what there is now.
+
+        It is asked for in the second that it is to be of, or later: until then any that is begun
+        would be older than what is asked for, and be followed by another one.
+        """
+        at = int(time.time()) + 1
+        wait_until(lambda: time.time() >= at, READY_SECONDS, "the next second")
         wait_until(lambda: have_snapshot(self.snapshots, at), READY_SECONDS, "a snapshot")
 
     def newest(self):
