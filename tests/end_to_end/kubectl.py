@@ -107,13 +107,14 @@ class Kubernetes:
         return done.returncode == 0
 
     def processes(self):
-        """Pids of the control plane's processes, by name."""
+        """Pids of the control plane's processes, by name; those that only ask whether it is well
+        come and go."""
         uid = self.describe()["endpoint"].removeprefix("https://").partition(".")[0]
         found = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and (pid := int(entry.name)) != os.getpid():
                 words = _words(entry)
-                if words[:1] == ["/kube"] and uid in _mounts(entry):
+                if words[:1] == ["/kube"] and words[1] != "kubectl" and uid in _mounts(entry):
                     found[words[1]] = pid
         return found
 

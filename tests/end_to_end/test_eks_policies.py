@@ -152,9 +152,13 @@ def test_clusters_begin_with_the_add_on_which_enforces_nothing(place):
     switch = place.read("configmap", "amazon-vpc-cni", "kube-system")
     assert switch["data"]["enable-network-policy-controller"] == "false"
     chosen = ("--selector=k8s-app=aws-node", "--namespace=kube-system")
-    plugins = place.farm.read("get", "pods", *chosen)["items"]
-    running = {pod["spec"]["nodeName"] for pod in plugins if pod["status"]["phase"] == "Running"}
-    assert running >= set(place.nodes)
+
+    def runs_everywhere():
+        plugins = place.farm.read("get", "pods", *chosen)["items"]
+        running = [pod["spec"] for pod in plugins if pod["status"]["phase"] == "Running"]
+        return {each["nodeName"] for each in running} >= set(place.nodes)
+
+    wait_until(runs_everywhere, ADDON_SECONDS, "the plugin runs on each node")
 
 
 def test_pods_are_let_in_by_their_labels_on_whatever_node_they_are(enforced):
