@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from end_to_end.cloud import trusting
 
+from longshore.base.processes import command_lines
 from longshore.components import locate
 from longshore.testing.wait import wait_until
 
@@ -111,11 +111,9 @@ class Kubernetes:
         come and go."""
         uid = self.describe()["endpoint"].removeprefix("https://").partition(".")[0]
         found = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and (pid := int(entry.name)) != os.getpid():
-                words = _words(entry)
-                if words[:1] == ["/kube"] and words[1] != "kubectl" and uid in _mounts(entry):
-                    found[words[1]] = pid
+        for pid, words in command_lines():
+            if words[0] == "/kube" and words[1] != "kubectl" and uid in _mounts(pid):
+                found[words[1]] = pid
         return found
 
     @property
@@ -133,15 +131,8 @@ class Kubernetes:
         return environment
 
 
-def _words(entry):
+def _mounts(pid):
     try:
-        return (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return []
-
-
-def _mounts(entry):
-    try:
-        return (entry / "mountinfo").read_text()
+        return Path(f"/proc/{pid}/mountinfo").read_text()
     except OSError:
         return ""

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from end_to_end.kills import await_whole, kill
 from end_to_end.shells import ECHO_PORT, PAGE_PORT, fetch, start_shells
 
+from longshore.base.processes import command_lines
 from longshore.testing.wait import wait_until
 
 ACTIVE_SECONDS = 60
@@ -216,12 +217,11 @@ def test_a_killed_listener_comes_back_at_the_same_address(balancer):
 
 def _kill_haproxy(balancer):
     """All of its processes."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if words[0] == b"haproxy" and balancer.id in (entry / "mountinfo").read_text():
-                    os.kill(int(entry.name), signal.SIGKILL)
+    for pid, words in command_lines():
+        with contextlib.suppress(OSError):
+            mounts = Path(f"/proc/{pid}/mountinfo")
+            if words[0] == "haproxy" and balancer.id in mounts.read_text():
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_it_outlives_longshores_own_processes(balancer, cloud):

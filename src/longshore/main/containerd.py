@@ -15,7 +15,7 @@ def main() -> None:
     if installation is None:
         raise SystemExit(f"no installation in {sys.argv[1]}")
     programs = ComponentsDirectory.from_environment().bin
-    daemon.write_configuration(installation, programs)
+    daemon.prepare(installation, programs)
     command = daemon.command(installation, programs)
     os.execve(locate("containerd"), command, daemon.environment(programs))  # noqa: S606
 

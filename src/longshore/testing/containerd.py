@@ -25,7 +25,7 @@ class TestContainerd:
 
     def start(self, before: Path | None = None) -> None:
         """Return once it answers; programs in `before` are taken before the components."""
-        daemon.write_configuration(self.installation, self._programs)
+        daemon.prepare(self.installation, self._programs)
         environment = daemon.environment(self._programs)
         if before:
             environment["PATH"] = f"{before}:{environment['PATH']}"

@@ -70,8 +70,7 @@ class Life:
         async def some():
             return [each for each in self.numbers if not Path(f"/proc/{each}").exists()]
 
-        assert await eventually(some)
-        return await some()
+        return await eventually(some)
 
     async def remove(self):
         if not self._containerd.runs():

@@ -66,8 +66,8 @@ def forget_ended_in_runsc(namespace: str, container_id: str = "*") -> None:
         gone_or_hung = contextlib.suppress(FileNotFoundError, BlockingIOError)
         with gone_or_hung, _locked(path.with_suffix(".lock")):
             state = json.loads(path.read_text())
-            gofer = _forget_ended(state, "goferPid")
-            if _forget_ended(state.get("sandbox") or {}, "pid") or gofer:
+            places = ((state, "goferPid"), (state.get("sandbox") or {}, "pid"))
+            if any([_forget_ended(process, key) for process, key in places]):
                 have_file(path, json.dumps(state).encode(), 0o640)
 
 

@@ -73,6 +73,15 @@ def gvisor_settings(home: Path) -> Path:
     return path
 
 
+def prepare(installation: Installation, programs: Path) -> None:
+    """What comes before each start: configuration, and what else containerd finds there.
+
+    As soon as it starts, it takes away what has no shim any more.
+    """
+    write_configuration(installation, programs)
+    forget_ended_in_runsc(namespace(installation))
+
+
 def write_configuration(installation: Installation, programs: Path) -> Path:
     """containerd's configuration, version 3, apart from any other containerd on this machine."""
     home = directory(installation)
@@ -95,8 +104,6 @@ disabled_plugins = [{left_out}]
         0o644,
     )
     gvisor_settings(home)
-    # containerd takes away what has no shim any more as soon as it starts.
-    forget_ended_in_runsc(namespace(installation))
     pause = home / "pause"
     for inside in (".", "proc", "dev"):
         (pause / inside).mkdir(exist_ok=True)
