@@ -1,6 +1,5 @@
 """OCI image layouts written on the spot ("OCI Image Layout Specification"), without a builder."""
 
-import gzip
 import hashlib
 import io
 import json
@@ -13,7 +12,9 @@ from typing import Any
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
-LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+"""Not compressed: an image that goes no further than this machine is made and pulled in a fifth of
+the time."""
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 TAG = "latest"
 
@@ -42,20 +43,20 @@ def make_image(
     is the image configuration's `config` member (`Cmd`, `Env`, `User`…). The same arguments give
     the same digests.
     """
-    layer = _layer(files)
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
+    layer = _add(blobs, LAYER_TYPE, _layer(files))
     document = {
         "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": dict(config or {}),
-        "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
     }
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
         "config": _add(blobs, CONFIG_TYPE, json.dumps(document).encode()),
-        "layers": [_add(blobs, LAYER_TYPE, gzip.compress(layer, 1, mtime=0))],
+        "layers": [layer],
     }
     entry = _add(blobs, MANIFEST_TYPE, json.dumps(manifest).encode())
     entry["annotations"] = {"org.opencontainers.image.ref.name": TAG}
@@ -64,15 +65,11 @@ def make_image(
     return directory
 
 
-def _digest(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
 def _add(blobs: Path, media_type: str, content: bytes) -> dict[str, Any]:
     """Keep a blob; its descriptor."""
-    digest = _digest(content)
-    (blobs / digest.removeprefix("sha256:")).write_bytes(content)
-    return {"mediaType": media_type, "digest": digest, "size": len(content)}
+    name = hashlib.sha256(content).hexdigest()
+    (blobs / name).write_bytes(content)
+    return {"mediaType": media_type, "digest": f"sha256:{name}", "size": len(content)}
 
 
 def _layer(files: Mapping[str, bytes | Path]) -> bytes:
