@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from urllib.parse import SplitResult
 
 import httptools
@@ -71,14 +72,12 @@ class Connection:
 
         A response of more than `most` bytes breaks the connection.
         """
-        head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        start = f"{method} {target} HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n"
         answered, received = False, 0
         collector = _Collector()
         parser = collector.parser
         self.usable = False
         try:
-            self._writer.write(start.encode("latin-1") + body)
+            self._writer.write(_request(method, target, headers, body))
             await self._writer.drain()
             while not collector.complete:
                 data = await self._reader.read(CHUNK)
@@ -94,6 +93,27 @@ class Connection:
         self.usable = collector.keep_alive
         return HttpResponse(parser.get_status_code(), collector.headers, b"".join(collector.body))
 
+    async def stream(self, target: str, headers: dict[str, str]) -> AsyncIterator[HttpResponse]:
+        """GET something whose response goes on: what there is of its body, piece by piece, each
+        with the response's status and headers. Raises ConnectionBroken; the connection carries no
+        other request."""
+        collector = _Collector()
+        self.usable = False
+        try:
+            self._writer.write(_request("GET", target, headers, b""))
+            await self._writer.drain()
+            while not collector.complete:
+                data = await self._reader.read(CHUNK)
+                if not data:
+                    raise ConnectionBroken(bool(collector.headers))
+                collector.parser.feed_data(data)
+                piece, collector.body = b"".join(collector.body), []
+                if piece or collector.complete:
+                    status = collector.parser.get_status_code()
+                    yield HttpResponse(status, collector.headers, piece)
+        except (ConnectionError, httptools.HttpParserError) as error:
+            raise ConnectionBroken(bool(collector.headers)) from error
+
     def close(self) -> None:
         """End the connection; nothing is waited for."""
         self.usable = False
@@ -103,3 +123,9 @@ class Connection:
     def ended(self) -> bool:
         """Whether the peer has hung up."""
         return self._reader.at_eof() or self._writer.is_closing()
+
+
+def _request(method: str, target: str, headers: dict[str, str], body: bytes) -> bytes:
+    head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    start = f"{method} {target} HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n"
+    return start.encode("latin-1") + body

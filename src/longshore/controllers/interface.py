@@ -5,9 +5,9 @@ thing, whatever the change was that called it. It may be killed between any two 
 again for every key at the next start.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from longshore.base.clock import Clock
 from longshore.base.ids import Ids
@@ -46,3 +46,11 @@ class Controller(Protocol):
 
         An exception is logged and the key tried again, later each time.
         """
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A controller that also hears of what is in no record."""
+
+    async def listen(self, wake: Callable[[Key], None]) -> None:
+        """Call `wake` with keys that are to be reconciled, until cancelled; beside the loop."""

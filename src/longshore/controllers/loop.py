@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from longshore.base.clock import Clock
 from longshore.base.logs import logger
-from longshore.controllers.interface import Controller, Surroundings
+from longshore.controllers.interface import Controller, Listener, Surroundings
 from longshore.controllers.queue import WorkQueue
 from longshore.store.interface import Compacted, Key, Lease, Store
 
@@ -70,6 +70,8 @@ async def run_controller(
     async with asyncio.TaskGroup() as group:
         group.create_task(queue.move_due_keys())
         group.create_task(_feed(controller, surroundings.store, queue))
+        if isinstance(controller, Listener):
+            group.create_task(controller.listen(queue.add))
         for _ in range(workers):
             group.create_task(_work(controller, queue))
 

@@ -8,14 +8,14 @@ Paths are the API's own ("Kubernetes API Concepts"), objects are plain JSON docu
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import msgspec
 
-from longshore.awsapi.connection import Connection
+from longshore.awsapi.connection import Connection, ConnectionBroken
 from longshore.awsapi.http import HttpResponse
 from longshore.awsapi.kept_connections import KeptConnections
 from longshore.kubernetes.access import Access, tls_context
@@ -106,6 +106,26 @@ class Client:
                 return found
             more = {"continue": following}
 
+    async def watch(self, path: str, **query: str) -> AsyncGenerator[Object]:
+        """What happens to a collection's objects, as it comes: `type` and `object` ("Efficient
+        detection of changes"). What is there comes first, ADDED; `timeoutSeconds` in `query` is
+        when the server ends it. How long nothing may come is for the caller to say."""
+        target = f"{path}?{urlencode({'watch': 'true', **query})}"
+        async with asyncio.timeout(self._seconds):
+            connection = await self._open()
+        try:
+            rest = b""
+            async for piece in connection.stream(target, self._headers(JSON)):
+                if piece.status >= 300:
+                    _answer(piece)
+                *lines, rest = (rest + piece.body).split(b"\n")
+                for line in filter(None, lines):
+                    yield msgspec.json.decode(line)
+        except msgspec.DecodeError as error:
+            raise ConnectionBroken(answered=True) from error
+        finally:
+            connection.close()
+
     async def create(self, path: str, body: Object) -> Object:
         """`path` is the collection's, or that of a subresource as `pods/NAME/eviction`."""
         return await self.call("POST", path, body)
@@ -145,19 +165,20 @@ class Client:
     ) -> Object:
         """Any request with JSON in its answer."""
         target = f"{path}?{urlencode(query)}" if query else path
-        headers = {"host": self._url.netloc, "accept": JSON}
-        content = b""
+        headers, content = self._headers(JSON), b""
         if body is not None:
             headers["content-type"], content = kind, msgspec.json.encode(body)
         return _answer(await self._exchange(method, target, headers, content))
 
     async def text(self, path: str) -> str:
         """What is no JSON, as `/metrics`."""
-        headers = {"host": self._url.netloc, "accept": "text/plain"}
-        response = await self._exchange("GET", path, headers, b"")
+        response = await self._exchange("GET", path, self._headers("text/plain"), b"")
         if response.status >= 300:
             _answer(response)
         return response.body.decode("utf-8", "replace")
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        return {"host": self._url.netloc, "accept": accept}
 
     async def _exchange(
         self, method: str, target: str, headers: dict[str, str], content: bytes

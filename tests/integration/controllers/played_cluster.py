@@ -5,7 +5,8 @@ import contextlib
 import json
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -15,6 +16,7 @@ from longshore.kubernetes.access import Access
 
 NAME = "cluster.test"
 Answer = tuple[int, Any]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class PlayedCluster:
@@ -165,15 +167,13 @@ async def _serve(
             start = f"HTTP/1.1 {status} Said\r\ncontent-length: {len(body)}\r\n\r\n"
             writer.write(start.encode() + body)
             await writer.drain()
-    writer.close()
-    with contextlib.suppress(ConnectionError, ssl.SSLError):
-        await writer.wait_closed()
 
 
 @contextlib.asynccontextmanager
-async def played_cluster(now: float) -> AsyncIterator[PlayedCluster]:
-    """One that answers clients of its authority alone; they hang up before it ends."""
-    cluster, authority = PlayedCluster(), new_authority("kubernetes", now)
+async def served(serve: Serve, now: float) -> AsyncIterator[Access]:
+    """How clients of an authority of its own reach a server whose connections `serve` answers;
+    they hang up before it ends."""
+    authority = new_authority("kubernetes", now)
     server = issue(authority, Subject(common_name=NAME, names=(NAME,), server=True), now)
     client = issue(authority, Subject(common_name="tests", client=True), now)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -182,22 +182,35 @@ async def played_cluster(now: float) -> AsyncIterator[PlayedCluster]:
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(server.key + server.certificate)
         context.load_cert_chain(file.name)
-    served: set[asyncio.Task[None]] = set()
+    serving: set[asyncio.Task[None]] = set()
 
-    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served.add(asyncio.create_task(_serve(cluster, reader, writer)))
+    async def to_its_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await serve(reader, writer)
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.create_task(to_its_end(reader, writer)))
+
+    listening = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=context)
     port = listening.sockets[0].getsockname()[1]
-    cluster.access = Access(
-        url=f"https://{NAME}:{port}",
-        authority_pem=authority.certificate,
-        client_cert_pem=client.certificate,
-        client_key_pem=client.key,
-        address="127.0.0.1",
-    )
     try:
-        yield cluster
+        yield Access(
+            url=f"https://{NAME}:{port}",
+            authority_pem=authority.certificate,
+            client_cert_pem=client.certificate,
+            client_key_pem=client.key,
+            address="127.0.0.1",
+        )
     finally:
         listening.close()
-        await asyncio.gather(*served)
+        await asyncio.gather(*serving)
+
+
+@contextlib.asynccontextmanager
+async def played_cluster(now: float) -> AsyncIterator[PlayedCluster]:
+    """One that answers clients of its authority alone."""
+    cluster = PlayedCluster()
+    async with served(partial(_serve, cluster), now) as cluster.access:
+        yield cluster
