@@ -1,18 +1,21 @@
 """Pods on Fargate as their users have them: each with a kernel and a node of its own."""
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from end_to_end.cloud import trusting
 from end_to_end.farm import deployment, service
 from end_to_end.shells import PAGE_PORT
 
+from longshore.base.processes import command_lines
 from longshore.testing.wait import wait_until
 
 PROFILE, APP = "serverless", "serverless"
 POLICY = "arn:aws:iam::aws:policy/AmazonEKSFargatePodExecutionRolePolicy"
 PROFILE_SECONDS = 60
 GONE_SECONDS = 90
+BOUND_SECONDS = 10
 FARGATE = "eks.amazonaws.com/compute-type=fargate"
 
 
@@ -75,6 +78,25 @@ def interfaces(cloud, subnet):
     return cloud.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
 
 
+def quotas(uid):
+    """What the kernel lets the processes of this pod have of each period of 100 ms, in
+    microseconds: of the cgroup of all pods on their machine."""
+    found = set()
+    for pid, _ in command_lines():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+                _, controllers, path = line.split(":", 2)
+                if uid in path and ("cpu" in controllers.split(",") or not controllers):
+                    found.add(quota(controllers, path.partition("/kubepods/")[0] + "/kubepods"))
+    return found
+
+
+def quota(controllers, path):
+    if controllers:
+        return int(Path(f"/sys/fs/cgroup/cpu{path}/cpu.cfs_quota_us").read_text())
+    return int(Path(f"/sys/fs/cgroup{path}/cpu.max").read_text().split()[0])
+
+
 def reach(host, port):
     """A script that says whether somebody takes connections there."""
     return f"nc -w 5 {host} {port} </dev/null >/dev/null && echo reached || echo refused"
@@ -97,6 +119,10 @@ def test_a_pod_on_fargate_has_a_node_of_its_own_in_the_profiles_subnet(farm, clo
 
 def test_it_has_a_kernel_of_its_own(farm, name):
     assert "gvisor" in farm.shell(name, "cat /proc/version").lower()
+
+
+def test_it_may_use_the_cpu_of_its_size_once_it_runs(pod):
+    wait_until(lambda: quotas(pod["metadata"]["uid"]) == {25_000}, BOUND_SECONDS, "it is bound")
 
 
 def test_it_reaches_services_by_their_names_and_is_reached_by_its_own(farm, name):

@@ -117,6 +117,7 @@ def _with_own_images(
     """The controllers of what runs images of Longshore's own making."""
     installation = surroundings.installation
     images = OwnImages(surroundings, offer.blobs)
+    machines = Machines(installation, images, authority.certificate_pem.decode())
     yield EksCluster(surroundings, keeping, images)
     yield EksEncryption(surroundings, clients)
     yield EksAdmission(surroundings, clients, authority.certificate_pem)
@@ -125,12 +126,11 @@ def _with_own_images(
     yield EksPatches(surroundings)
     yield EksInsights(surroundings, clients)
     yield EksLoadBalancers(surroundings, clients)
-    yield EksFargate(surroundings, clients)
+    yield EksFargate(surroundings, clients, machines.have_image)
     yield EksPodGroups(surroundings, clients)
     addon_images = AddonImages(images)
     yield EksBootstrap(surroundings, clients, addon_images)
     yield EksAddons(surroundings, clients, addon_images)
-    machines = Machines(installation, images, authority.certificate_pem.decode())
     yield InstanceController(surroundings, machines)
     yield LoadBalancerController(surroundings, images)
 

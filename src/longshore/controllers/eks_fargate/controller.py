@@ -1,15 +1,17 @@
 """The loop: one key for each cluster that has Fargate profiles, or machines of theirs."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from longshore.base.logs import logger
 from longshore.controllers.cluster_clients import ClusterClients, running_cluster
+from longshore.controllers.cluster_watches import ClusterWatches, Watched
 from longshore.controllers.eks_fargate import machines, profiles, told
-from longshore.controllers.eks_fargate.plan import NO_CAPACITY, Plan, next_steps
+from longshore.controllers.eks_fargate.plan import NO_CAPACITY, Plan, is_pods_turn, next_steps
 from longshore.controllers.interface import Surroundings
 from longshore.controllers.pods_own_groups import groups_in
+from longshore.instances import fargate_image
 from longshore.kubernetes.client import STRATEGIC, Client, Refused
 from longshore.kubernetes.fargate import PROFILE_LABEL, SCHEDULER, Size
 from longshore.model.eks import (
@@ -27,11 +29,16 @@ from longshore.store.interface import Change, Key, Reader
 
 MANAGER = "eks"
 PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
+OURS = {"fieldSelector": f"spec.schedulerName={SCHEDULER}"}
+FARGATES = {"labelSelector": told.NODE_SELECTOR}
 SOON_SECONDS = 2.0
-"""How often a cluster with profiles is looked at: pods are no records."""
-WAITED_FOR_SECONDS = 0.5
-"""How often while a pod waits for its machine to become a node."""
+"""How often a cluster with profiles is looked at while nothing tells of its pods and nodes."""
+WATCHED_SECONDS = 10.0
+"""How often besides, while a watch does."""
 log = logger(__name__)
+
+HaveImage = Callable[[str, str], Awaitable[str]]
+"""Has the machine image of this region and id in the registry; LookupError where that cannot be."""
 
 
 class EksFargate:
@@ -41,12 +48,22 @@ class EksFargate:
     name = "controllers/eks_fargate"
     watched: Collection[Kind[Any]] = (CLUSTER_STATUS, FARGATE_PROFILE, INSTANCE, INSTANCE_STATUS)
 
-    def __init__(self, surroundings: Surroundings, clients: ClusterClients) -> None:
+    def __init__(
+        self, surroundings: Surroundings, clients: ClusterClients, have_image: HaveImage
+    ) -> None:
         self._store = surroundings.store
         self._clock = surroundings.clock
         self._ids = surroundings.ids
         self._installation = surroundings.installation
         self._clients = clients
+        self._have_image = have_image
+        self._watches = ClusterWatches(
+            self._clock, Watched(PODS, OURS, is_pods_turn), Watched(NODES, FARGATES)
+        )
+
+    async def listen(self, wake: Callable[[Key], None]) -> None:
+        """See `longshore.controllers.interface.Listener`: pods and nodes are no records."""
+        await self._watches.run(wake)
 
     def keys(self, change: Change, reader: Reader) -> Iterable[Key]:
         key = change.key
@@ -84,46 +101,61 @@ class EksFargate:
         if client is None:
             return SOON_SECONDS
         try:
-            await self._begin(key, cluster[0], found, client)
-            return await self._look(key, cluster, client)
+            await self._begin(key, cluster, found, client)
+            watched = self._watches.follow(key, client)
+            await self._look(key, cluster, client)
+            return WATCHED_SECONDS if watched else SOON_SECONDS
         except OSError as failure:
             # The API server is away for a moment while it is exchanged; its own loop knows.
             log.info("a cluster does not answer", cluster=key.name, reason=str(failure))
         return SOON_SECONDS
 
     async def _begin(
-        self, key: Key, cluster: Cluster, found: Iterable[FargateProfile], client: Client
+        self,
+        key: Key,
+        cluster: tuple[Cluster, ClusterStatus],
+        found: Iterable[FargateProfile],
+        client: Client,
     ) -> None:
         """Have profiles active that are new."""
-        now, ids = self._clock.now(), self._ids
+        made, status = cluster
         for profile in found:
             if profile.deleted_at or profiles.status_of(self._store.reader, key, profile):
                 continue
             await client.apply(told.PROXY_BINDING_PATH, told.PROXY_BINDING, MANAGER, force=True)
+            await self._prepare(key.region, status.version)
+            now, ids = self._clock.now(), self._ids
             await self._store.transact(
-                partial(
-                    profiles.activate, ids=ids, key=key, cluster=cluster, profile=profile, now=now
-                )
+                partial(profiles.activate, ids=ids, key=key, cluster=made, profile=profile, now=now)
             )
 
-    async def _look(
-        self, key: Key, cluster: tuple[Cluster, ClusterStatus], client: Client
-    ) -> float:
-        """Do what is next; seconds after which to look again."""
-        pods = await client.list(PODS, fieldSelector=f"spec.schedulerName={SCHEDULER}")
-        nodes = await client.list(NODES, labelSelector=told.NODE_SELECTOR)
+    async def _prepare(self, region: str, version: str) -> None:
+        """Have the machines' image now: no pod is to wait for it."""
+        try:
+            await self._have_image(region, fargate_image(region, version).id)
+        except LookupError as failure:
+            # Machines try again, and their pods say so.
+            log.warning("the image of Fargate's machines was not made", reason=str(failure))
+
+    async def _look(self, key: Key, cluster: tuple[Cluster, ClusterStatus], client: Client) -> None:
+        """Do what is next."""
+        pods = await client.list(PODS, **OURS)
+        nodes = await client.list(NODES, **FARGATES)
         # After the cluster was asked: what is made meanwhile is not taken for what is left over.
         found = profiles.profiles_of(self._store.reader, key)
         there = machines.machines_of(self._store.reader, key)
         plan = next_steps(pods, nodes, there, found, self._clock.now())
         await self._carry_out(key, cluster, plan, client)
         left = {(pod["metadata"].get("labels") or {}).get(PROFILE_LABEL, "") for pod in pods}
-        left |= {each.instance.fargate.profile for each in there if each.instance.fargate}
+        left |= {
+            each.instance.fargate.profile
+            for each in there
+            if each.instance.fargate and each.state != "terminated"
+        }
         for profile in found:
             if profile.deleted_at and profile.name not in left:
                 await self._store.transact(partial(profiles.forget, key=key, profile=profile))
                 log.info("a Fargate profile was deleted", profile_arn=profile.arn)
-        return WAITED_FOR_SECONDS if plan.awaited else SOON_SECONDS
 
     async def _carry_out(
         self, key: Key, cluster: tuple[Cluster, ClusterStatus], plan: Plan, client: Client

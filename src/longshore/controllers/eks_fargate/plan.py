@@ -40,7 +40,7 @@ class Machine:
 class Plan:
     """`provision`: pods that get a machine, `bind`: pods and their nodes, `tell`: what is wrong
     with pods, `evict`: pods of profiles that are being deleted, `end`: ids of machines, `forget`:
-    nodes without one. `awaited` says that a pod's machine is becoming a node."""
+    nodes without one."""
 
     provision: list[tuple[Object, FargateProfile, Size]] = field(default_factory=list)
     bind: list[tuple[Object, str, Size]] = field(default_factory=list)
@@ -48,7 +48,6 @@ class Plan:
     evict: list[Object] = field(default_factory=list)
     end: list[str] = field(default_factory=list)
     forget: list[Object] = field(default_factory=list)
-    awaited: bool = False
 
 
 def next_steps(
@@ -91,6 +90,12 @@ def waits(pod: Object) -> bool:
     )
 
 
+def is_pods_turn(event: Object) -> bool:
+    """Whether there is something to do for the pod of a watch's event: one with a node is its
+    kubelet's until it goes."""
+    return bool(event["type"] != "MODIFIED" or not event["object"]["spec"].get("nodeName"))
+
+
 def _step(
     plan: Plan,
     pod: Object,
@@ -104,7 +109,6 @@ def _step(
         plan.tell.append((pod, objection or TOO_LARGE))
     elif machine is None:
         plan.provision.append((pod, profile, size))
-        plan.awaited = True
     elif machine.instance.wanted == "terminated":
         reason = machine.instance.reason
         if reason is not None and reason.code.startswith(FAILED):
@@ -116,8 +120,6 @@ def _step(
         name = f"{metadata['namespace']}/{metadata['name']}"
         plan.tell.append((pod, f"Pod provisioning timed out (will retry) for pod: {name}"))
         plan.end.append(machine.instance.id)
-    else:
-        plan.awaited = True
 
 
 def _is_ready(node: Object | None) -> bool:

@@ -31,7 +31,8 @@ CONTAINER = "machine"
 STOP_SECONDS = 30
 """For so long an instance may take to go down before it is ended."""
 OWN_CPU, OWN_MEMORY = 512, 256
-"""CPU units and MiB that a machine of a Fargate pod has for itself, besides the pod's."""
+"""CPU units and MiB that a machine of a Fargate pod has for itself, besides the pod's; of CPU it
+may use more while nobody else wants that: the pod is bound inside the machine."""
 
 
 class Machines:
@@ -88,16 +89,19 @@ class Machines:
             "LONGSHORE_REGISTRY": f"{installation.domain}:{installation.registry_port}",
             "LONGSHORE_MEMORY": str(instance.memory),
         }
-        cpu, memory = instance.vcpus * 1024, instance.memory
+        # A task's CPU is a limit, a container's is its share.
+        memory, limit, share = instance.memory, {"cpu": str(instance.vcpus * 1024)}, {}
         if instance.fargate is not None:
             variables["LONGSHORE_POD_CPU"] = str(instance.fargate.cpu)
-            cpu, memory = instance.fargate.cpu + OWN_CPU, instance.memory + OWN_MEMORY
+            memory += OWN_MEMORY
+            limit, share = {}, {"cpu": instance.fargate.cpu + OWN_CPU}
         container = {
             "name": CONTAINER,
             "image": reference,
             "essential": True,
             "privileged": True,
             "memory": memory,
+            **share,
             "stopTimeout": STOP_SECONDS,
             "environment": [{"name": k, "value": v} for k, v in variables.items()],
             "mountPoints": [{"sourceVolume": "disk", "containerPath": "/disk"}],
@@ -105,7 +109,7 @@ class Machines:
         return {
             "family": instance.id,
             "networkMode": "awsvpc",
-            "cpu": str(cpu),
+            **limit,
             "memory": str(memory),
             "executionRoleArn": EXECUTION_ROLE_ARN,
             "volumes": [{"name": "disk", "host": {"sourcePath": str(self.disk(instance.id))}}],

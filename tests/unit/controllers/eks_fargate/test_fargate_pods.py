@@ -10,7 +10,12 @@ import pytest
 from longshore.base.ids import SeededIds
 from longshore.base.installation import Installation
 from longshore.controllers.eks_fargate import EksFargate
-from longshore.controllers.eks_fargate.plan import NO_CAPACITY, TIMEOUT_SECONDS, TOO_LARGE
+from longshore.controllers.eks_fargate.plan import (
+    NO_CAPACITY,
+    TIMEOUT_SECONDS,
+    TOO_LARGE,
+    is_pods_turn,
+)
 from longshore.controllers.interface import Surroundings
 from longshore.instances import fargate_image
 from longshore.kubernetes.client import Refused
@@ -149,12 +154,18 @@ class World:
             ids=self.ids,
             installation=Installation(data_dir=directory),
         )
-        self.controller = EksFargate(surroundings, Clients(self.server))
+        self.images = []
+        self.controller = EksFargate(surroundings, Clients(self.server), self._have_image)
         self.subnet = None
+        self.first_look = None
+
+    async def _have_image(self, region, image_id):
+        self.images.append((region, image_id))
+        return "image:1"
 
     async def begin(self, mode="API"):
         await self.store.transact(lambda tx: self._make(tx, mode))
-        await self.look()
+        self.first_look = await self.look()
 
     def _make(self, tx, mode):
         vpc = create_default_vpc(tx, *PLACE, self.ids)
@@ -291,6 +302,20 @@ async def test_a_new_profile_is_active_and_its_role_may_have_nodes(world):
     assert binding["roleRef"]["name"] == "system:node-proxier"
 
 
+async def test_the_image_of_a_new_profiles_machines_is_there_before_its_first_pod(world):
+    assert world.images == [(REGION, fargate_image(REGION, "1.35").id)]
+
+
+async def test_a_profile_is_active_where_the_image_of_its_machines_cannot_be_made(tmp_path):
+    class Poor(World):
+        async def _have_image(self, region, image_id):
+            raise LookupError("kubernetes-1.35 could not be installed")
+
+    world = Poor(tmp_path)
+    await world.begin()
+    assert world.status == "ACTIVE"
+
+
 async def test_a_cluster_without_access_entries_gets_none(tmp_path):
     world = World(tmp_path)
     await world.begin("CONFIG_MAP")
@@ -317,14 +342,8 @@ async def test_a_pod_gets_a_machine_of_its_size_in_the_profiles_subnet(world):
     assert config["kubelet"]["config"]["maxPods"] == 1
 
 
-async def test_a_cluster_is_looked_at_more_often_while_a_pod_waits_for_its_node(world):
-    usual = await world.look()
-    world.server.make("a")
-    assert await world.look() < usual
-    assert await world.look() < usual
-    (machine,) = world.machines
-    world.server.join(machine.fargate.name)
-    assert await world.look() == usual
+async def test_a_cluster_is_looked_at_less_often_once_its_pods_and_nodes_are_watched(world):
+    assert await world.look() > world.first_look
 
 
 async def test_a_pod_whom_a_policy_means_has_its_groups(world):
@@ -501,6 +520,19 @@ async def test_an_api_server_that_is_away_is_asked_again(world):
     world.server.answers = True
     await world.look()
     assert len(world.machines) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "node", "matters"),
+    [
+        ("ADDED", "", True),
+        ("MODIFIED", "", True),
+        ("MODIFIED", "fargate-ip-1", False),
+        ("DELETED", "fargate-ip-1", True),
+    ],
+)
+def test_what_happens_to_a_pod_on_its_node_is_its_kubelets_alone(kind, node, matters):
+    assert is_pods_turn({"type": kind, "object": {"spec": {"nodeName": node}}}) is matters
 
 
 async def test_a_change_of_a_machine_concerns_its_cluster(world):

@@ -18,6 +18,7 @@ from longshore.model.ecs import TASK
 from longshore.model.eks import SYSTEM_ACCOUNT
 from longshore.model.errors import AwsError
 from longshore.model.instances import INSTANCE, INSTANCE_STATUS, FargateNode, Instance
+from longshore.scheduler.demand import task_size
 from longshore.store.interface import Key
 from longshore.testing.memory_store import MemoryStore
 
@@ -94,11 +95,12 @@ def test_its_size_is_the_pods_and_something_for_itself(tmp_path):
         fargate=NODE,
     )
     document = machines.document(instance, "image")
-    assert document["cpu"] == str(256 + OWN_CPU)
+    (container,) = document["containerDefinitions"]
+    # A share of the host's, and no limit: it boots as fast as the host lets it.
+    assert ("cpu" in document, container["cpu"]) == (False, 256 + OWN_CPU)
     assert document["memory"] == str(512 + OWN_MEMORY)
-    told = {
-        each["name"]: each["value"] for each in document["containerDefinitions"][0]["environment"]
-    }
+    assert task_size(document) == (256 + OWN_CPU, 512 + OWN_MEMORY)
+    told = {each["name"]: each["value"] for each in container["environment"]}
     assert (told["LONGSHORE_MEMORY"], told["LONGSHORE_POD_CPU"]) == ("512", "256")
 
 
