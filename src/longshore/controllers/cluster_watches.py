@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from longshore.base.clock import Clock
 from longshore.base.logs import logger
-from longshore.kubernetes.client import Client, Object, Refused
+from longshore.kubernetes.client import Client, Event, Refused
 from longshore.store.interface import Key
 
 WATCH_SECONDS = 60
@@ -19,14 +19,18 @@ AGAIN_SECONDS = 1.0
 log = logger(__name__)
 
 
+def _always(_: Event) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A collection by its path, with the `query` that narrows it; `matters` says of an event, its
-    `type` and `object`, whether the loop is to look."""
+    """A collection by its path, with the `query` that narrows it; `matters` says of an event
+    whether the loop is to look."""
 
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
-    matters: Callable[[Object], bool] = bool
+    matters: Callable[[Event], bool] = _always
 
 
 class ClusterWatches:

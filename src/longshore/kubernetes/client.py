@@ -31,6 +31,14 @@ IDLE_CONNECTIONS = 4
 HTTPS = 443
 
 
+class Event(msgspec.Struct, frozen=True):
+    """What happened to an object: it was ADDED, MODIFIED or DELETED ("Efficient detection of
+    changes")."""
+
+    type: str
+    object: Object
+
+
 class Refused(Exception):
     """The API server answered with an error: a `Status`.
 
@@ -106,10 +114,12 @@ class Client:
                 return found
             more = {"continue": following}
 
-    async def watch(self, path: str, **query: str) -> AsyncGenerator[Object]:
-        """What happens to a collection's objects, as it comes: `type` and `object` ("Efficient
-        detection of changes"). What is there comes first, ADDED; `timeoutSeconds` in `query` is
-        when the server ends it. How long nothing may come is for the caller to say."""
+    async def watch(self, path: str, **query: str) -> AsyncGenerator[Event]:
+        """What happens to a collection's objects, as it comes; what is there comes first.
+
+        `timeoutSeconds` in `query` is when the server ends it. How long nothing may come is for the
+        caller to say.
+        """
         target = f"{path}?{urlencode({'watch': 'true', **query})}"
         async with asyncio.timeout(self._seconds):
             connection = await self._open()
@@ -120,7 +130,7 @@ class Client:
                     _answer(piece)
                 *lines, rest = (rest + piece.body).split(b"\n")
                 for line in filter(None, lines):
-                    yield msgspec.json.decode(line)
+                    yield _event(line)
         except msgspec.DecodeError as error:
             raise ConnectionBroken(answered=True) from error
         finally:
@@ -198,6 +208,14 @@ class Client:
         return Connection(*streams)
 
 
+def _event(line: bytes) -> Event:
+    """Of one line of a watch. Raises `Refused` where the server cannot go on, and DecodeError."""
+    event = msgspec.json.decode(line, type=Event)
+    if event.type == "ERROR":
+        raise _refused(event.object.get("code", 500), event.object)
+    return event
+
+
 def _answer(response: HttpResponse) -> Object:
     try:
         document = msgspec.json.decode(response.body) if response.body else {}
@@ -206,10 +224,15 @@ def _answer(response: HttpResponse) -> Object:
     if not isinstance(document, dict):
         document = {}
     if response.status >= 300:
-        raise Refused(
-            response.status,
-            str(document.get("reason", "")),
-            str(document.get("message", "")),
-            document.get("details") or {},
-        )
+        raise _refused(response.status, document)
     return document
+
+
+def _refused(status: int, document: Object) -> Refused:
+    """Of a `Status`."""
+    return Refused(
+        status,
+        str(document.get("reason", "")),
+        str(document.get("message", "")),
+        document.get("details") or {},
+    )

@@ -5,15 +5,17 @@ import json
 import time
 from contextlib import aclosing
 
+import msgspec
 import pytest
 from integration.controllers.played_cluster import served
 
 from longshore.awsapi.connection import ConnectionBroken
-from longshore.kubernetes.client import Client, Refused
+from longshore.kubernetes.client import Client, Event, Refused
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
-ADDED = {"type": "ADDED", "object": {"metadata": {"name": "ä"}}}
+ADDED = Event("ADDED", {"metadata": {"name": "ä"}})
+EXPIRED = {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}
 DEADLINE_SECONDS = 30
 
 
@@ -29,12 +31,12 @@ def test_a_watch_tells_of_what_is_there_and_of_what_comes_and_goes(shared_plane)
             only = {"fieldSelector": "metadata.name=watched"}
             async with aclosing(client.watch(MAPS, **only)) as events:
                 async for event in events:
-                    seen.append(event["type"])
-                    if event["type"] == "ADDED":
+                    seen.append(event.type)
+                    if event.type == "ADDED":
                         await client.patch(f"{MAPS}/watched", {"data": {"a": "1"}})
                         await client.create(MAPS, config_map("another"))
-                    elif event["type"] == "MODIFIED":
-                        assert event["object"]["data"] == {"a": "1"}
+                    elif event.type == "MODIFIED":
+                        assert event.object["data"] == {"a": "1"}
                         await client.delete(f"{MAPS}/another")
                         await client.delete(f"{MAPS}/watched")
                     else:
@@ -85,10 +87,15 @@ async def watched(*sent):
 
 
 async def test_an_event_may_come_in_pieces_and_two_in_one():
-    line = json.dumps(ADDED, ensure_ascii=False).encode() + b"\n"
+    line = msgspec.json.encode(ADDED) + b"\n"
     middle = line.index(b"\xa4")
     pieces = chunks(line[:middle], line[middle:] + line), chunks(line, b"\n")
     assert await watched(HEAD, *pieces, b"0\r\n\r\n") == [ADDED] * 3
+
+
+async def test_a_server_that_cannot_go_on_says_why():
+    with pytest.raises(Refused, match="410 Expired: too old"):
+        await watched(HEAD, chunks(json.dumps(EXPIRED).encode() + b"\n"))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +107,8 @@ async def test_an_event_may_come_in_pieces_and_two_in_one():
         (HEAD, b"zz\r\n"),
         (HEAD, chunks(b'{"type": "ADD')),
         (HEAD, chunks(b"not JSON\n")),
+        (HEAD, chunks(b"[]\n")),
+        (HEAD, chunks(b'{"type": "ADDED", "object": null}\n')),
         (HEAD, chunks(b"\xff\xfe\n")),
     ],
 )

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from longshore.controllers.cluster_watches import AGAIN_SECONDS, ClusterWatches, Watched
-from longshore.kubernetes.client import Refused
+from longshore.kubernetes.client import Event, Refused
 from longshore.model.eks import CLUSTER
 from longshore.store.interface import Key
 from longshore.testing.clock import FakeClock
@@ -64,13 +64,13 @@ async def asked(client, count):
 
 
 async def test_an_event_that_matters_wakes_for_its_cluster():
-    matters = Watched(PODS, {"labelSelector": "a=b"}, lambda event: event["type"] == "ADDED")
+    matters = Watched(PODS, {"labelSelector": "a=b"}, lambda event: event.type == "ADDED")
     async with running(matters) as loop:
         client = PlayedWatch()
         assert not loop.watches.follow(KEY, client)
         assert loop.watches.follow(KEY, client)
         for kind in ("MODIFIED", "ADDED"):
-            client.events.put_nowait({"type": kind})
+            client.events.put_nowait(Event(kind, {}))
         await loop.wakes(1)
         ((path, query),) = client.asked
         assert (path, query["labelSelector"]) == (PODS, "a=b")
@@ -82,7 +82,7 @@ async def test_a_watch_that_the_server_ends_goes_on():
         loop.watches.follow(KEY, client)
         client.events.put_nowait(None)
         await asked(client, 2)
-        client.events.put_nowait({"type": "ADDED"})
+        client.events.put_nowait(Event("ADDED", {}))
         await loop.wakes(1)
         assert loop.watches.follow(KEY, client)
 
@@ -112,7 +112,7 @@ async def test_another_client_of_the_cluster_is_the_one_that_is_heard():
         loop.watches.follow(KEY, first)
         await asked(first, 1)
         assert not loop.watches.follow(KEY, second)
-        second.events.put_nowait({"type": "ADDED"})
+        second.events.put_nowait(Event("ADDED", {}))
         await loop.wakes(1)
         first.events.put_nowait(OSError("closed"))
         loop.clock.advance(AGAIN_SECONDS)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from longshore.kubernetes.client import Event
 from longshore.kubernetes.fargate import PROFILE_LABEL, SCHEDULER, Size, size_of, unsupported
 from longshore.model.eks_parts import FargateProfile
 from longshore.model.instances import Instance
@@ -90,10 +91,10 @@ def waits(pod: Object) -> bool:
     )
 
 
-def is_pods_turn(event: Object) -> bool:
+def is_pods_turn(event: Event) -> bool:
     """Whether there is something to do for the pod of a watch's event: one with a node is its
     kubelet's until it goes."""
-    return bool(event["type"] != "MODIFIED" or not event["object"]["spec"].get("nodeName"))
+    return event.type != "MODIFIED" or not event.object["spec"].get("nodeName")
 
 
 def _step(

@@ -1,11 +1,12 @@
 """The loop: one key for each cluster."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from longshore.balancing import Place
 from longshore.base.logs import logger
 from longshore.controllers.cluster_clients import ClusterClients
+from longshore.controllers.cluster_watches import ClusterWatches, Watched
 from longshore.controllers.eks_load_balancers import objects, records
 from longshore.controllers.eks_load_balancers.annotations import Unsupported
 from longshore.controllers.eks_load_balancers.wanted import (
@@ -15,11 +16,12 @@ from longshore.controllers.eks_load_balancers.wanted import (
     identity,
     instances_of,
     is_kept,
+    is_ours,
     subnets_of,
     wanted_of,
 )
 from longshore.controllers.interface import Surroundings
-from longshore.kubernetes.client import Client, Refused
+from longshore.kubernetes.client import Client, Event, Refused
 from longshore.model.eks import CLUSTER, CLUSTER_STATUS, Cluster, ClusterStatus
 from longshore.model.elbv2 import LOAD_BALANCER, LOAD_BALANCER_STATUS, LoadBalancer
 from longshore.model.errors import AwsError
@@ -31,8 +33,10 @@ SERVICES = "/api/v1/services"
 NODES = "/api/v1/nodes"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 LOOK_SECONDS = 2.0
-"""How often a cluster's Services are looked at that have load balancers, and others."""
-IDLE_SECONDS = 5.0
+"""How often a cluster is looked at whose Services have load balancers: their targets are no
+Services."""
+IDLE_SECONDS, WATCHED_SECONDS = 5.0, 30.0
+"""How often another one, before its Services are watched and since."""
 CHANGED = 409
 Object = Mapping[str, Any]
 log = logger(__name__)
@@ -56,6 +60,11 @@ class EksLoadBalancers:
         self._installation = surroundings.installation
         self._clients = clients
         self._told: dict[Key, dict[str, str]] = {}
+        self._watches = ClusterWatches(self._clock, Watched(SERVICES, matters=_is_ours))
+
+    async def listen(self, wake: Callable[[Key], None]) -> None:
+        """See `longshore.controllers.interface.Listener`: Services are no records."""
+        await self._watches.run(wake)
 
     def keys(self, change: Change, reader: Reader) -> Iterable[Key]:
         key = change.key
@@ -81,7 +90,9 @@ class EksLoadBalancers:
         if client is None:
             return LOOK_SECONDS
         try:
-            return await self._look(key, client, record.value, status.value)
+            idle = WATCHED_SECONDS if self._watches.follow(key, client) else IDLE_SECONDS
+            busy = await self._look(key, client, record.value, status.value)
+            return LOOK_SECONDS if busy else idle
         except OSError:
             # The API server is away for a moment while it is exchanged; its own loop knows.
             return LOOK_SECONDS
@@ -107,7 +118,8 @@ class EksLoadBalancers:
 
     async def _look(
         self, key: Key, client: Client, cluster: Cluster, status: ClusterStatus
-    ) -> float:
+    ) -> bool:
+        """Whether there is a Service that has, or had, a load balancer."""
         services = await client.list(SERVICES)
         kept = [each for each in services if is_kept(each)]
         going = [each for each in services if not is_kept(each) and has_finalizer(each)]
@@ -121,7 +133,7 @@ class EksLoadBalancers:
             await self._have(key, client, cluster, status, service, nodes)
         told = self._told.get(key, {})
         self._told[key] = {owner: said for owner, said in told.items() if owner in known}
-        return LOOK_SECONDS if known else IDLE_SECONDS
+        return bool(known)
 
     async def _end(self, key: Key, client: Client, service: Object) -> None:
         """The Service goes, or is of another type, once its load balancer is gone."""
@@ -229,6 +241,10 @@ class EksLoadBalancers:
             await objects.tell(client, service, self._clock.now(), reason, message)
         except Refused as refused:
             log.info("an event was refused", reason=refused.message)
+
+
+def _is_ours(event: Event) -> bool:
+    return is_ours(event.object) or has_finalizer(event.object)
 
 
 def _runs(cluster: Cluster, status: ClusterStatus) -> bool:

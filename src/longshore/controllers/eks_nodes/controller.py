@@ -1,16 +1,17 @@
 """The loop: one key for each cluster."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from longshore.base.clock import rfc_3339
 from longshore.base.logs import logger
 from longshore.controllers.cluster_clients import ClusterClients
+from longshore.controllers.cluster_watches import ClusterWatches, Watched
 from longshore.controllers.eks_nodes import serving
 from longshore.controllers.eks_nodes.instances import instances_of, is_gone, name_of, named
 from longshore.controllers.eks_nodes.leaving import NODES, leave
 from longshore.controllers.interface import Surroundings
-from longshore.kubernetes.client import Client, Refused
+from longshore.kubernetes.client import Client, Event, Refused
 from longshore.model.eks import CLUSTER, CLUSTER_STATUS, Cluster, ClusterStatus
 from longshore.model.instances import INSTANCE, INSTANCE_STATUS, Instance
 from longshore.model.kind import Kind
@@ -37,6 +38,12 @@ class EksNodes:
         self._clock = surroundings.clock
         self._clients = clients
         self._objections: dict[Key, dict[str, str]] = {}
+        # A kubelet gives no logs before its certificate is approved.
+        self._watches = ClusterWatches(self._clock, Watched(REQUESTS, matters=_is_new))
+
+    async def listen(self, wake: Callable[[Key], None]) -> None:
+        """See `longshore.controllers.interface.Listener`: requests are no records."""
+        await self._watches.run(wake)
 
     def keys(self, change: Change, reader: Reader) -> Iterable[Key]:
         if change.key.kind in {CLUSTER.name, CLUSTER_STATUS.name}:
@@ -69,6 +76,7 @@ class EksNodes:
             nodes, leaving = await self._forget_gone(key, client)
             if not nodes and not instances and not leaving:
                 return None
+            self._watches.follow(key, client)
             await self._approve(key, client, instances)
         except OSError:
             # The API server is away for a moment while it is exchanged; its own loop knows.
@@ -133,6 +141,10 @@ class EksNodes:
             return "who asks is no instance of the cluster's VPC"
         names, addresses = [name_of(instance, key.region)], [instance.private_address]
         return serving.objection(request, names, addresses)
+
+
+def _is_new(event: Event) -> bool:
+    return event.type == "ADDED"
 
 
 def _runs(cluster: Cluster, status: ClusterStatus) -> bool:

@@ -18,7 +18,7 @@ from longshore.controllers.eks_fargate.plan import (
 )
 from longshore.controllers.interface import Surroundings
 from longshore.instances import fargate_image
-from longshore.kubernetes.client import Refused
+from longshore.kubernetes.client import Event, Refused
 from longshore.model import eks, iam
 from longshore.model.ec2 import (
     ADDRESS_CLAIM,
@@ -532,7 +532,7 @@ async def test_an_api_server_that_is_away_is_asked_again(world):
     ],
 )
 def test_what_happens_to_a_pod_on_its_node_is_its_kubelets_alone(kind, node, matters):
-    assert is_pods_turn({"type": kind, "object": {"spec": {"nodeName": node}}}) is matters
+    assert is_pods_turn(Event(kind, {"spec": {"nodeName": node}})) is matters
 
 
 async def test_a_change_of_a_machine_concerns_its_cluster(world):
