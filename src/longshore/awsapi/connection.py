@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from urllib.parse import SplitResult
 
 import httptools
@@ -93,7 +93,7 @@ class Connection:
         self.usable = collector.keep_alive
         return HttpResponse(parser.get_status_code(), collector.headers, b"".join(collector.body))
 
-    async def stream(self, target: str, headers: dict[str, str]) -> AsyncIterator[HttpResponse]:
+    async def stream(self, target: str, headers: dict[str, str]) -> AsyncGenerator[HttpResponse]:
         """GET something whose response goes on: what there is of its body, piece by piece, each
         with the response's status and headers. Raises ConnectionBroken; the connection carries no
         other request."""

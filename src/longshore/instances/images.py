@@ -7,6 +7,7 @@ spot (docs/decisions/0106). Systems Manager's public parameters name them, as on
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 
 import msgspec
@@ -16,12 +17,12 @@ from longshore.model.errors import AwsError
 from longshore.model.ssm import PARAMETER, Parameter, parameter_key
 from longshore.store.interface import Reader
 
-RELEASE = "20261120"
+RELEASE = "20261201"
 """The date in the names of the images, which is theirs all. Whatever changes in them, also the
 patch of a version of Kubernetes, is another date; the one before is one of the `EARLIER` then."""
-EARLIER: tuple[str, ...] = ()
+EARLIER: tuple[str, ...] = ("20261120",)
 """Instances of these releases are started with what the newest has; the images are not listed."""
-CREATED_AT = 1_795_132_800.0
+CREATED_AT = datetime.strptime(f"{RELEASE}Z", "%Y%m%d%z").timestamp()
 ARCHITECTURE = "x86_64"
 ROOT_DEVICE = "/dev/xvda"
 ROOT_GIB = 8

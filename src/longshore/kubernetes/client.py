@@ -9,6 +9,7 @@ Paths are the API's own ("Kubernetes API Concepts"), objects are plain JSON docu
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, closing
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -123,18 +124,16 @@ class Client:
         target = f"{path}?{urlencode({'watch': 'true', **query})}"
         async with asyncio.timeout(self._seconds):
             connection = await self._open()
-        try:
-            rest = b""
-            async for piece in connection.stream(target, self._headers(JSON)):
-                if piece.status >= 300:
-                    _answer(piece)
-                *lines, rest = (rest + piece.body).split(b"\n")
-                for line in filter(None, lines):
-                    yield _event(line)
-        except msgspec.DecodeError as error:
-            raise ConnectionBroken(answered=True) from error
-        finally:
-            connection.close()
+        pieces = connection.stream(target, self._headers(JSON))
+        with closing(connection):
+            async with aclosing(pieces):
+                rest = b""
+                async for piece in pieces:
+                    if piece.status >= 300:
+                        _answer(piece)
+                    *lines, rest = (rest + piece.body).split(b"\n")
+                    for line in filter(None, lines):
+                        yield _event(line)
 
     async def create(self, path: str, body: Object) -> Object:
         """`path` is the collection's, or that of a subresource as `pods/NAME/eviction`."""
@@ -209,8 +208,12 @@ class Client:
 
 
 def _event(line: bytes) -> Event:
-    """Of one line of a watch. Raises `Refused` where the server cannot go on, and DecodeError."""
-    event = msgspec.json.decode(line, type=Event)
+    """Of one line of a watch. Raises `Refused` where the server cannot go on, ConnectionBroken
+    where it is no event."""
+    try:
+        event = msgspec.json.decode(line, type=Event)
+    except msgspec.DecodeError as error:
+        raise ConnectionBroken(answered=True) from error
     if event.type == "ERROR":
         raise _refused(event.object.get("code", 500), event.object)
     return event

@@ -1,14 +1,41 @@
 """Machine images, from release to release."""
 
+import hashlib
+from pathlib import Path
+
+from longshore.components import component
+from longshore.components.pins import KUBERNETES_RELEASES
 from longshore.instances import fargate_images, images, machine_image, machine_images
+from longshore.instances.root import FARGATE_ROOTFS, ROOTFS, TEXTS
 
 REGION = "us-east-1"
+RELEASED = ("20261201", "97071a0e9d409bebf06b")
+"""The newest release, and what it has in it."""
+SOURCES = Path(__file__).parents[3] / "components"
+COMPONENTS = ("containerd", "runc-shim", "runsc", "runsc-shim", "node")
+
+
+def contents():
+    """A digest of what a change of makes a change of the machine images: scripts and files, the
+    sources of programs of our own, versions of others'."""
+    roots = [ROOTFS, FARGATE_ROOTFS, *(SOURCES / each for each in ("containerd", "gvisor", "node"))]
+    pins = [component(name).sources for name in COMPONENTS]
+    found = hashlib.sha256(repr((KUBERNETES_RELEASES, pins, TEXTS)).encode())
+    for root in roots:
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            found.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return found.hexdigest()[:20]
+
+
+def test_whatever_changes_in_machine_images_changes_their_release():
+    # A release that others have already is not changed any more: RELEASE is another date then.
+    assert (images.RELEASE, contents()) == RELEASED
 
 
 def test_images_of_earlier_releases_are_good_for_instances_that_there_are(monkeypatch):
     old = machine_images(REGION)
     sandboxed = {image.id for image in fargate_images(REGION)}
-    monkeypatch.setattr(images, "EARLIER", (images.RELEASE,))
+    monkeypatch.setattr(images, "EARLIER", (images.RELEASE, *images.EARLIER))
     monkeypatch.setattr(images, "RELEASE", "20270101")
     new = machine_images(REGION)
     assert not {image.id for image in new} & {image.id for image in old}
