@@ -12,11 +12,13 @@ __all__ = ["busybox", "busybox_files", "make_image", "push_image"]
 def push_image(layout: Path, reference: str, credentials: str, ca: Path | None = None) -> str:
     """Push the layout to `reference` (`host:port/repository:tag`) with skopeo; its digest.
 
-    `credentials` are `user:password`, as GetAuthorizationToken gives them once decoded. `ca` is the
-    certificate to trust, where it does not lie where skopeo looks.
+    What is pushed is the layout as it is: skopeo would compress it. `credentials` are
+    `user:password`, as GetAuthorizationToken gives them once decoded. `ca` is the certificate to
+    trust, where it does not lie where skopeo looks.
     """
     digest_file = layout / "pushed-digest"
-    command = ["skopeo", "--insecure-policy", "copy", "--quiet", "--digestfile", str(digest_file)]
+    command = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests"]
+    command += ["--digestfile", str(digest_file)]
     command += [f"--dest-creds={credentials}"] if credentials else ["--dest-no-creds"]
     if ca is not None:
         trusted = layout / "trusted"
