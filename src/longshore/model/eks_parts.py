@@ -188,6 +188,8 @@ class PodIdentity(msgspec.Struct, frozen=True, kw_only=True):
     owner_arn: str = ""
     """Of the add-on that it was made with, and changes and goes with."""
     disable_session_tags: bool = False
+    policy: str = ""
+    """What sessions of the role are narrowed to (JSON); empty where they are not."""
     created_at: float
     modified_at: float
     client_token: str = ""

@@ -15,7 +15,8 @@ from longshore.model.eks_parts import (
     PodIdentity,
     pod_identity_arn,
 )
-from longshore.model.errors import not_built
+from longshore.model.errors import AwsError, not_built
+from longshore.policy.document import read_document
 from longshore.services.eks.failures import (
     in_use,
     invalid_parameter,
@@ -50,10 +51,8 @@ SERVICE_ACCOUNT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9
 LONGEST_SERVICE_ACCOUNT = 253
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 ID_LENGTH = 17
-UNBUILT = {
-    "targetRoleArn": "EKS Pod Identity with target roles",
-    "policy": "session policies of EKS Pod Identity",
-}
+LONGEST_POLICY = 2048
+"""Characters, as of any session policy ("IAM and AWS STS quotas")."""
 
 
 def create_pod_identity_association(
@@ -69,9 +68,8 @@ def create_pod_identity_association(
 
 
 def _check_built(request: Any) -> None:
-    for member, what in UNBUILT.items():
-        if request.get(member):
-            raise not_built(what)
+    if request.get("targetRoleArn"):
+        raise not_built("EKS Pod Identity with target roles")
 
 
 def _changeable_cluster(context: Context, name: str) -> eks.Cluster:
@@ -113,11 +111,36 @@ def _association(
     authorize_tags(context, made.arn, request)
     return msgspec.structs.replace(
         made,
-        disable_session_tags=request.get("disableSessionTags", False),
+        **_session(made, request),
         client_token=request.get("clientRequestToken", ""),
         request=digest(request),
         tags=checked_tags((), request.get("tags", {}), "InvalidParameterException"),
     )
+
+
+def _session(association: PodIdentity, request: Mapping[str, Any]) -> dict[str, Any]:
+    """What sessions of the association's role have, with what the request changes of it.
+
+    InvalidParameterException where a policy is to narrow sessions that have EKS's tags: both take
+    of the same room ("CreatePodIdentityAssociation", Amazon EKS API Reference).
+    """
+    disabled = request.get("disableSessionTags", association.disable_session_tags)
+    policy = request.get("policy", association.policy)
+    if policy:
+        _check_policy(policy, association.cluster)
+        if not disabled:
+            message = "disableSessionTags must be set to true when a policy is specified."
+            raise invalid_parameter(message, association.cluster)
+    return {"disable_session_tags": disabled, "policy": policy}
+
+
+def _check_policy(policy: str, cluster: str) -> None:
+    if len(policy) > LONGEST_POLICY:
+        raise invalid_parameter(f"The policy is longer than {LONGEST_POLICY} characters.", cluster)
+    try:
+        read_document(policy)
+    except AwsError as error:
+        raise invalid_parameter(f"The policy is invalid: {error.message}", cluster) from None
 
 
 def new_association(
@@ -200,7 +223,7 @@ def update_pod_identity_association(
     changed = msgspec.structs.replace(
         association,
         role_arn=role_arn,
-        disable_session_tags=request.get("disableSessionTags", association.disable_session_tags),
+        **_session(association, request),
         modified_at=context.now,
     )
     put_association(context, changed)
@@ -253,6 +276,7 @@ def _shape(association: PodIdentity) -> dict[str, Any]:
         "createdAt": association.created_at,
         "modifiedAt": association.modified_at,
         "disableSessionTags": association.disable_session_tags,
+        **({"policy": association.policy} if association.policy else {}),
     }
 
 

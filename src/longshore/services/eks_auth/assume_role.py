@@ -86,6 +86,7 @@ def _credential(
         session,
         session_tags=_over(session.session_tags, tags),
         transitive_tags=tuple(key for key, _ in tags),
+        session_policies=(association.policy,) if association.policy else (),
     )
     sealing = context.tx.get(iam.SEALING_KEY, "", "", "session")
     if sealing is None:

@@ -13,6 +13,7 @@ from longshore.testing.web_tokens import Signer
 PODS = {"Service": "pods.eks.amazonaws.com"}
 ISSUER = "https://oidc.eks.us-east-1.lvh.test/id/0123"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/shop"
+NARROW = document(allow("eks:ListClusters"))
 
 
 class PodIdentity:
@@ -144,7 +145,9 @@ async def test_a_service_account_has_one_association(pods: PodIdentity) -> None:
         ({"roleArn": "arn:aws:iam::999999999999:role/shop"}, "AccessDeniedException"),
         ({"clusterName": "none"}, "ResourceNotFoundException"),
         ({"targetRoleArn": ROLE}, "NotImplemented"),
-        ({"policy": "{}"}, "NotImplemented"),
+        ({"policy": NARROW}, "InvalidParameterException"),
+        ({"policy": "{}", "disableSessionTags": True}, "InvalidParameterException"),
+        ({"policy": NARROW + " " * 2048, "disableSessionTags": True}, "InvalidParameterException"),
         ({"tags": {"aws:x": "y"}}, "InvalidParameterException"),
     ],
 )
@@ -246,6 +249,32 @@ async def test_without_session_tags_the_role_need_not_be_tagged(pods: PodIdentit
     await pods.create(disableSessionTags=True)
     await pods.trust("sts:AssumeRole")
     await pods.assume(pods.token())
+
+
+async def test_a_policy_narrows_what_the_pods_of_an_association_may(pods: PodIdentity) -> None:
+    """And widens nothing; the association's next credentials are of its next policy."""
+    wide = document(allow("eks:ListClusters"), allow("eks:DescribeCluster"))
+    await pods.clusters.plane.admin.call(
+        "put_role_policy", RoleName="shop", PolicyName="own", PolicyDocument=wide
+    )
+    more = document(allow("eks:ListClusters"), allow("eks:ListUpdates"))
+    made = await pods.create(disableSessionTags=True, policy=more)
+    assert made["policy"] == more
+    session = await pods.session(pods.token())
+    assert await session.may("list_clusters", service="eks")
+    assert not await session.may("describe_cluster", service="eks", name="web")
+    assert not await session.may("list_updates", service="eks", name="web")
+    named = {"clusterName": "web", "associationId": made["associationId"]}
+    update = "update_pod_identity_association"
+    code, _ = await pods.clusters.error(update, disableSessionTags=False, **named)
+    assert code == "InvalidParameterException"
+    changed = (await pods.clusters.call(update, policy=wide, **named))["association"]
+    assert (changed["policy"], changed["disableSessionTags"]) == (wide, True)
+    other = await pods.session(pods.token())
+    assert await other.may("describe_cluster", service="eks", name="web")
+    assert not await session.may("describe_cluster", service="eks", name="web")
+    bare = (await pods.clusters.call(update, policy="", **named))["association"]
+    assert "policy" not in bare
 
 
 async def test_only_the_clusters_own_tokens_for_eks_are_believed(pods: PodIdentity) -> None:
