@@ -8,8 +8,8 @@ from the call that makes one until a watch tells that it is Ready, beside `docke
 on the same machine, `ctr run` of the same image in Longshore's own containerd; and many at once. A
 Fargate pod has a machine and a kernel of its own: told are the whole, and what comes once it has a
 node, which is what Kubernetes counts ("Pod startup latency SLI/SLO details": of schedulable pods).
-The client is the Kubernetes project's own for
-Python, with one token and kept connections, so that pods are measured and not a client's start.
+The client is the Kubernetes project's own for Python, with one token and kept connections, so that
+pods are measured and not a client's start.
 Needs root, and the components (`longshore components install kubernetes`).
 """
 

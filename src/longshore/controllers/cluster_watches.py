@@ -15,7 +15,8 @@ WATCH_SECONDS = 60
 SILENCE_SECONDS = 15.0
 """A server that has not ended a watch by so much later does not answer any more."""
 AGAIN_SECONDS = 1.0
-"""After a watch that failed the cluster is looked at in so long, which begins another."""
+"""After a watch that failed the cluster is looked at in so long, which begins another; one that
+ends at once is not begun again sooner, either."""
 log = logger(__name__)
 
 
@@ -72,14 +73,20 @@ class ClusterWatches:
         mine = key, watched.path
         try:
             while self._followed.get(mine) is client:
+                began = self._clock.monotonic()
                 await self._watch(key, watched, client, wake)
+                if self._clock.monotonic() < began + AGAIN_SECONDS:
+                    await self._clock.sleep(AGAIN_SECONDS)
+            return
         except (OSError, Refused) as failure:
             # What is wrong with the cluster is told by the loop's next look.
             log.info("a watch ended", cluster=key.name, path=watched.path, reason=str(failure))
-            await self._clock.sleep(AGAIN_SECONDS)
-            if self._followed.get(mine) is client:
-                del self._followed[mine]
-                wake(key)
+        except Exception:
+            log.exception("a watch failed", cluster=key.name, path=watched.path)
+        await self._clock.sleep(AGAIN_SECONDS)
+        if self._followed.get(mine) is client:
+            del self._followed[mine]
+            wake(key)
 
     async def _watch(
         self, key: Key, watched: Watched, client: Client, wake: Callable[[Key], None]

@@ -5,7 +5,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from longshore.controllers.cluster_watches import AGAIN_SECONDS, ClusterWatches, Watched
+from longshore.controllers.cluster_watches import (
+    AGAIN_SECONDS,
+    WATCH_SECONDS,
+    ClusterWatches,
+    Watched,
+)
 from longshore.kubernetes.client import Event, Refused
 from longshore.model.eks import CLUSTER
 from longshore.store.interface import Key
@@ -63,6 +68,13 @@ async def asked(client, count):
     await eventually(enough)
 
 
+async def wait_for_sleeper(clock):
+    async def sleeps():
+        return clock._sleepers
+
+    await eventually(sleeps)
+
+
 async def test_an_event_that_matters_wakes_for_its_cluster():
     matters = Watched(PODS, {"labelSelector": "a=b"}, lambda event: event.type == "ADDED")
     async with running(matters) as loop:
@@ -80,6 +92,8 @@ async def test_a_watch_that_the_server_ends_goes_on():
     async with running(Watched(PODS)) as loop:
         client = PlayedWatch()
         loop.watches.follow(KEY, client)
+        await asked(client, 1)
+        loop.clock.advance(WATCH_SECONDS)
         client.events.put_nowait(None)
         await asked(client, 2)
         client.events.put_nowait(Event("ADDED", {}))
@@ -87,7 +101,22 @@ async def test_a_watch_that_the_server_ends_goes_on():
         assert loop.watches.follow(KEY, client)
 
 
-@pytest.mark.parametrize("failure", [OSError("away"), Refused(403, "Forbidden", "no", {})])
+async def test_a_watch_that_ends_at_once_is_not_begun_all_the_time():
+    async with running(Watched(PODS)) as loop:
+        client = PlayedWatch()
+        loop.watches.follow(KEY, client)
+        for count in (1, 2, 3):
+            await asked(client, count)
+            client.events.put_nowait(None)
+            await wait_for_sleeper(loop.clock)
+            assert len(client.asked) == count
+            loop.clock.advance(AGAIN_SECONDS)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [OSError("away"), Refused(403, "Forbidden", "no", {}), KeyError("what nobody thought of")],
+)
 async def test_after_a_watch_that_failed_the_loop_looks_and_another_one_begins(failure):
     async with running(Watched(PODS), Watched("/api/v1/nodes")) as loop:
         client = PlayedWatch()
