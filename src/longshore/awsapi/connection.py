@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection of a client: a request goes out, its response comes back."""
 
 import asyncio
+import math
 import ssl
 from collections.abc import AsyncGenerator
 from urllib.parse import SplitResult
@@ -23,9 +24,11 @@ class ConnectionBroken(OSError):
 
 
 class _Collector:
-    """Callbacks of httptools' parser, and the parser."""
+    """Callbacks of httptools' parser, and the parser; of a response of `most` bytes at the most."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: float) -> None:
+        self.most = most
+        self.received = 0
         self.parser = httptools.HttpResponseParser(self)
         self.keep_alive = False
         self.headers: list[tuple[str, str]] = []
@@ -72,47 +75,45 @@ class Connection:
 
         A response of more than `most` bytes breaks the connection.
         """
-        answered, received = False, 0
-        collector = _Collector()
-        parser = collector.parser
-        self.usable = False
-        try:
-            self._writer.write(_request(method, target, headers, body))
-            await self._writer.drain()
-            while not collector.complete:
-                data = await self._reader.read(CHUNK)
-                if not data:
-                    raise ConnectionBroken(answered)
-                answered = True
-                received += len(data)
-                if received > most:
-                    raise ConnectionBroken(answered)
-                parser.feed_data(data)
-        except (ConnectionError, httptools.HttpParserError) as error:
-            raise ConnectionBroken(answered) from error
+        collector = await self._send(_request(method, target, headers, body), most)
+        while not collector.complete:
+            await self._receive(collector)
         self.usable = collector.keep_alive
-        return HttpResponse(parser.get_status_code(), collector.headers, b"".join(collector.body))
+        status = collector.parser.get_status_code()
+        return HttpResponse(status, collector.headers, b"".join(collector.body))
 
     async def stream(self, target: str, headers: dict[str, str]) -> AsyncGenerator[HttpResponse]:
         """GET something whose response goes on: what there is of its body, piece by piece, each
         with the response's status and headers. Raises ConnectionBroken; the connection carries no
         other request."""
-        collector = _Collector()
+        collector = await self._send(_request("GET", target, headers, b""), math.inf)
+        while not collector.complete:
+            await self._receive(collector)
+            piece, collector.body = b"".join(collector.body), []
+            if piece or collector.complete:
+                status = collector.parser.get_status_code()
+                yield HttpResponse(status, collector.headers, piece)
+
+    async def _send(self, request: bytes, most: float) -> _Collector:
+        """What the response is to be collected in."""
         self.usable = False
         try:
-            self._writer.write(_request("GET", target, headers, b""))
+            self._writer.write(request)
             await self._writer.drain()
-            while not collector.complete:
-                data = await self._reader.read(CHUNK)
-                if not data:
-                    raise ConnectionBroken(bool(collector.headers))
-                collector.parser.feed_data(data)
-                piece, collector.body = b"".join(collector.body), []
-                if piece or collector.complete:
-                    status = collector.parser.get_status_code()
-                    yield HttpResponse(status, collector.headers, piece)
+        except ConnectionError as error:
+            raise ConnectionBroken(answered=False) from error
+        return _Collector(most)
+
+    async def _receive(self, collector: _Collector) -> None:
+        """Collect what comes next of the response; raises ConnectionBroken."""
+        try:
+            data = await self._reader.read(CHUNK)
+            collector.received += len(data)
+            if not data or collector.received > collector.most:
+                raise ConnectionBroken(collector.received > 0)
+            collector.parser.feed_data(data)
         except (ConnectionError, httptools.HttpParserError) as error:
-            raise ConnectionBroken(bool(collector.headers)) from error
+            raise ConnectionBroken(collector.received > 0) from error
 
     def close(self) -> None:
         """End the connection; nothing is waited for."""
