@@ -22,6 +22,8 @@ from longshore.policy import key_ids
 
 NONCE_BYTES = 12
 VERSION = b"\x01"
+LONGEST_POLICY = 2048
+"""Characters of a session policy ("IAM and AWS STS quotas")."""
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

@@ -17,6 +17,7 @@ from longshore.model.eks_parts import (
 )
 from longshore.model.errors import AwsError, not_built
 from longshore.policy.document import read_document
+from longshore.policy.session import LONGEST_POLICY
 from longshore.services.eks.failures import (
     in_use,
     invalid_parameter,
@@ -51,8 +52,6 @@ SERVICE_ACCOUNT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9
 LONGEST_SERVICE_ACCOUNT = 253
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 ID_LENGTH = 17
-LONGEST_POLICY = 2048
-"""Characters, as of any session policy ("IAM and AWS STS quotas")."""
 
 
 def create_pod_identity_association(

@@ -9,10 +9,9 @@ from longshore.model.errors import AwsError
 from longshore.model.principal import Credential, Principal
 from longshore.policy.document import read_document
 from longshore.policy.managed import is_managed, managed_document
-from longshore.policy.session import seal
+from longshore.policy.session import LONGEST_POLICY, seal
 from longshore.services.interface import Context
 
-SESSION_POLICY_BYTES = 2048
 SESSION_POLICY_ARNS = 10
 
 
@@ -46,8 +45,8 @@ def session_policies(context: Context, account: str, request: Mapping[str, Any])
         _check_managed(context, account, arn)
     text = request.get("Policy")
     if text:
-        if len(text) > SESSION_POLICY_BYTES:
-            raise too_large(f"the session policy is longer than {SESSION_POLICY_BYTES} characters")
+        if len(text) > LONGEST_POLICY:
+            raise too_large(f"the session policy is longer than {LONGEST_POLICY} characters")
         read_document(text)
         given.append(text)
     return tuple(given)
@@ -77,7 +76,7 @@ def packed_size(request: Mapping[str, Any]) -> int:
     parts += [each.get("arn", "") for each in request.get("PolicyArns") or ()]
     parts += [tag[half] for tag in request.get("Tags") or () for half in ("Key", "Value")]
     used = len(zlib.compress("\n".join(parts).encode()))
-    percent = -(-used * 100 // SESSION_POLICY_BYTES)
+    percent = -(-used * 100 // LONGEST_POLICY)
     if percent > 100:
         raise AwsError(
             "PackedPolicyTooLarge",
