@@ -9,12 +9,12 @@ from pathlib import Path
 LINE = re.compile(r"(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)")
 
 
-def libraries(*programs: Path) -> set[Path]:
+def libraries(*programs: Path) -> frozenset[Path]:
     """Paths as the programs look for them, the loader among them; none for a static program.
 
     Raises OSError where the machine has no `ldd`.
     """
-    return set(_libraries(tuple((program, program.stat().st_mtime_ns) for program in programs)))
+    return _libraries(tuple((program, program.stat().st_mtime_ns) for program in programs))
 
 
 @lru_cache

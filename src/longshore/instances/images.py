@@ -22,7 +22,7 @@ RELEASE = "20261201"
 patch of a version of Kubernetes, is another date; the one before is one of the `EARLIER` then."""
 EARLIER: tuple[str, ...] = ("20261120",)
 """Instances of these releases are started with what the newest has; the images are not listed."""
-CREATED_AT = datetime.strptime(f"{RELEASE}Z", "%Y%m%d%z").timestamp()
+CREATED_AT = datetime.fromisoformat(f"{RELEASE}T00Z").timestamp()
 ARCHITECTURE = "x86_64"
 ROOT_DEVICE = "/dev/xvda"
 ROOT_GIB = 8

@@ -6,12 +6,20 @@ from pathlib import Path
 from longshore.components import component
 from longshore.components.pins import KUBERNETES_RELEASES
 from longshore.instances import fargate_images, images, machine_image, machine_images
-from longshore.instances.root import FARGATE_ROOTFS, ROOTFS, TEXTS
+from longshore.instances.root import (
+    CNI_PLUGINS,
+    FARGATE_ROOTFS,
+    NODE_PROGRAMS,
+    ROOTFS,
+    SANDBOX_PROGRAMS,
+    TEXTS,
+)
 
 REGION = "us-east-1"
-RELEASED = ("20261201", "97071a0e9d409bebf06b")
+RELEASED = ("20261201", "9c07dd11b947ff0c325f")
 """The newest release, and what it has in it."""
 SOURCES = Path(__file__).parents[3] / "components"
+PROGRAMS = (NODE_PROGRAMS, SANDBOX_PROGRAMS, CNI_PLUGINS)
 COMPONENTS = ("containerd", "runc-shim", "runsc", "runsc-shim", "node")
 
 
@@ -20,7 +28,7 @@ def contents():
     sources of programs of our own, versions of others'."""
     roots = [ROOTFS, FARGATE_ROOTFS, *(SOURCES / each for each in ("containerd", "gvisor", "node"))]
     pins = [component(name).sources for name in COMPONENTS]
-    found = hashlib.sha256(repr((KUBERNETES_RELEASES, pins, TEXTS)).encode())
+    found = hashlib.sha256(repr((KUBERNETES_RELEASES, pins, TEXTS, PROGRAMS)).encode())
     for root in roots:
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
             found.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
