@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"syscall"
 
 	sandboxapi "github.com/containerd/containerd/api/runtime/sandbox/v1"
 	task "github.com/containerd/containerd/api/runtime/task/v2"
@@ -23,7 +24,8 @@ import (
 type service struct {
 	task.TaskService
 	sandboxapi.TTRPCSandboxService
-	outputs *outputs
+	outputs   *outputs
+	unstarted *unstarted
 }
 
 // Shutdown ends the shim unless it still has containers; either way the request was served.
@@ -45,16 +47,29 @@ func (s service) Create(ctx context.Context, r *task.CreateTaskRequest) (*task.C
 		return nil, err
 	}
 	defer out.opened()
-	answer, err := s.TaskService.Create(context.WithoutCancel(ctx), r)
-	if err == nil {
-		s.outputs.Store(r.ID, out)
-	}
-	return answer, err
+	return s.unstarted.make(r, func() (*task.CreateTaskResponse, error) {
+		answer, err := s.TaskService.Create(context.WithoutCancel(ctx), r)
+		if err == nil {
+			s.outputs.Store(r.ID, out)
+		}
+		return answer, err
+	})
 }
 
 // Start starts a process that was made.
 func (s service) Start(ctx context.Context, r *task.StartRequest) (*task.StartResponse, error) {
+	if r.ExecID == "" {
+		s.unstarted.remove(r.ID)
+	}
 	return s.TaskService.Start(context.WithoutCancel(ctx), r)
+}
+
+// State tells of a process.
+func (s service) State(ctx context.Context, r *task.StateRequest) (*task.StateResponse, error) {
+	if found := s.unstarted.state(r.ID); found != nil && r.ExecID == "" {
+		return found, nil
+	}
+	return s.TaskService.State(ctx, r)
 }
 
 // Delete takes away a process that has ended.
@@ -62,6 +77,7 @@ func (s service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.Delet
 	if r.ExecID != "" {
 		return s.TaskService.Delete(context.WithoutCancel(ctx), r)
 	}
+	s.giveUp(ctx, r.ID)
 	var answer *task.DeleteResponse
 	err := s.outputs.end(r.ID, func() (err error) {
 		answer, err = s.TaskService.Delete(context.WithoutCancel(ctx), r)
@@ -70,8 +86,11 @@ func (s service) Delete(ctx context.Context, r *task.DeleteRequest) (*task.Delet
 	return answer, err
 }
 
-// Kill signals a process.
+// Kill signals a process; SIGKILL ends one, too, that was not started.
 func (s service) Kill(ctx context.Context, r *task.KillRequest) (*emptypb.Empty, error) {
+	if r.ExecID == "" && r.Signal == uint32(syscall.SIGKILL) {
+		s.giveUp(ctx, r.ID)
+	}
 	return s.TaskService.Kill(context.WithoutCancel(ctx), r)
 }
 
@@ -123,5 +142,5 @@ func newService(ic *plugin.InitContext) (interface{}, error) {
 	if !ok {
 		return nil, errors.New("gVisor's shim serves no sandboxes")
 	}
-	return service{inner, sandboxes, &outputs{}}, nil
+	return service{inner, sandboxes, &outputs{}, &unstarted{states: map[string]*task.StateResponse{}}}, nil
 }

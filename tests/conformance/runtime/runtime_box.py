@@ -1,12 +1,15 @@
 """A runtime with one sandbox, and the containers that a test starts in it."""
 
 import contextlib
+import os
 import secrets
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from longshore.base.processes import command_lines
 from longshore.runtime.interface import ContainerSpec, SandboxSpec
 
 CONTAINERD_HOSTS = Path("/etc/containerd/certs.d")
@@ -15,6 +18,23 @@ MIB = 2**20
 under_runc = pytest.mark.parametrize("real", ["runc"], indirect=True)
 under_gvisor = pytest.mark.parametrize("real", ["gvisor"], indirect=True)
 """Of tests of what only one isolation has."""
+
+
+def traces(containerd, *names):
+    """Processes, mounts and cgroups that carry one of the names."""
+    lines = [" ".join(words) for pid, words in command_lines() if pid != os.getpid()]
+    found = [line for line in lines for name in names if name in line]
+    mounts = Path("/proc/mounts").read_text().splitlines()
+    found += [line for line in mounts for name in names if name in line]
+    # Not `Path.glob`: it fails where others' directories go meanwhile.
+    path = f"*/{containerd.top}*"
+    cgroups = subprocess.run(
+        ["find", "/sys/fs/cgroup", "-type", "d", "-path", path],
+        check=False,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    return [*found, *(path for path in cgroups for name in names if name in path)]
 
 
 class Box:

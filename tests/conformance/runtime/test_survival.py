@@ -6,11 +6,16 @@ import json
 import os
 import secrets
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
-from conformance.runtime.runtime_box import CONTAINERD_HOSTS, Box, under_gvisor, under_runc
+from conformance.runtime.runtime_box import (
+    CONTAINERD_HOSTS,
+    Box,
+    traces,
+    under_gvisor,
+    under_runc,
+)
 
 from longshore.base.processes import command_lines, start_ticks
 from longshore.components import locate
@@ -21,23 +26,6 @@ from longshore.runtime.interface import RuntimeFailure, SandboxSpec
 from longshore.testing.containerd import running_containerd
 from longshore.testing.images import busybox_files
 from longshore.testing.wait import eventually
-
-
-def traces(containerd, *names):
-    """Processes, mounts and cgroups that carry one of the names."""
-    lines = [" ".join(words) for pid, words in command_lines() if pid != os.getpid()]
-    found = [line for line in lines for name in names if name in line]
-    mounts = Path("/proc/mounts").read_text().splitlines()
-    found += [line for line in mounts for name in names if name in line]
-    # Not `Path.glob`: it fails where others' directories go meanwhile.
-    path = f"*/{containerd.top}*"
-    cgroups = subprocess.run(
-        ["find", "/sys/fs/cgroup", "-type", "d", "-path", path],
-        check=False,
-        capture_output=True,
-        text=True,
-    ).stdout.splitlines()
-    return [*found, *(path for path in cgroups for name in names if name in path)]
 
 
 def seconds_of_sleep():

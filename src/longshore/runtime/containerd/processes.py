@@ -139,10 +139,6 @@ class Processes:
             # A shim may be there that was killed before it made anything.
             await self._delete(container_id)
             return
-        if process.status == task_pb2.CREATED:
-            # gVisor kills only what runs. It was to run: a kill -9 came between the two calls.
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                await self.start(container_id)
         if process.status != task_pb2.STOPPED:
             await self._end(container_id)
         await self._delete(container_id)

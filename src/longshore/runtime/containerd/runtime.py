@@ -231,8 +231,7 @@ class ContainerdRuntime:
     async def start(self, container_id: str) -> None:
         """See `interface.Runtime`.
 
-        Also makes the process: gVisor could not take away one that was made and never started. The
-        sandbox's kernel starts meanwhile.
+        Also makes the process, while the sandbox's kernel starts.
         """
         container = await self._containerd.container(container_id)
         if container is None:
