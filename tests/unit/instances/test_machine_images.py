@@ -16,7 +16,7 @@ from longshore.instances.root import (
 )
 
 REGION = "us-east-1"
-RELEASED = ("20261201", "9c07dd11b947ff0c325f")
+RELEASED = ("20261201", "1b6b0d828db8342dede8")
 """The newest release, and what it has in it."""
 SOURCES = Path(__file__).parents[3] / "components"
 PROGRAMS = (NODE_PROGRAMS, SANDBOX_PROGRAMS, CNI_PLUGINS)
