@@ -9,6 +9,7 @@ from longshore.base.logs import logger
 from longshore.controllers.cluster_clients import ClusterClients
 from longshore.controllers.interface import Surroundings
 from longshore.kubernetes.client import Client, Object, Refused
+from longshore.kubernetes.objects import SECRETS, path_of
 from longshore.model.eks import (
     ASSOCIATE_ENCRYPTION,
     CLUSTER,
@@ -20,7 +21,6 @@ from longshore.model.eks import (
 from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader, Record, Transaction
 
-SECRETS = "/api/v1/secrets"
 CHANGED = frozenset({404, 409})
 """Somebody has deleted the secret meanwhile, or written it: it is encrypted then."""
 SOON_SECONDS = 3.0
@@ -76,10 +76,10 @@ async def _write_anew(client: Client) -> int:
 
 
 async def _write(client: Client, secret: Object) -> None:
-    metadata = secret["metadata"]
-    path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"
     try:
-        await client.replace(path, {"apiVersion": "v1", "kind": "Secret", **secret})
+        await client.replace(
+            path_of(SECRETS, secret), {"apiVersion": "v1", "kind": "Secret", **secret}
+        )
     except Refused as refused:
         if refused.status not in CHANGED:
             raise

@@ -14,6 +14,7 @@ from longshore.controllers.pods_own_groups import groups_in
 from longshore.instances import fargate_image
 from longshore.kubernetes.client import STRATEGIC, Client, Refused
 from longshore.kubernetes.fargate import PROFILE_LABEL, SCHEDULER, Size
+from longshore.kubernetes.objects import NODES, PODS, path_of, tell
 from longshore.model.eks import (
     CLUSTER,
     CLUSTER_STATUS,
@@ -28,7 +29,6 @@ from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader
 
 MANAGER = "eks"
-PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
 OURS = {"fieldSelector": f"spec.schedulerName={SCHEDULER}"}
 FARGATES = {"labelSelector": told.NODE_SELECTOR}
 SOON_SECONDS = 2.0
@@ -168,7 +168,7 @@ class EksFargate:
         for pod, message in plan.tell:
             await self._tell(pod, message, client)
         for pod in plan.evict:
-            await client.delete(told.pod_path(pod), preconditions={"uid": pod["metadata"]["uid"]})
+            await client.delete(path_of(PODS, pod), preconditions={"uid": pod["metadata"]["uid"]})
         for gone in plan.forget:
             metadata = gone["metadata"]
             await client.delete(
@@ -214,7 +214,7 @@ class EksFargate:
 
     async def _bind(self, pod: Mapping[str, Any], node: str, size: Size, client: Client) -> None:
         try:
-            path = f"{told.pod_path(pod)}/binding"
+            path = f"{path_of(PODS, pod)}/binding"
             await client.create(path, told.binding(pod, node, size))
         except Refused as refused:
             # It is bound already, or gone: the next look tells.
@@ -225,13 +225,10 @@ class EksFargate:
         if told.is_told(pod, message):
             return
         now = self._clock.now()
-        try:
-            await client.create(told.events_path(pod), told.event(pod, message, now))
-        except Refused as refused:
-            log.info("an event was not told", reason=refused.message)
+        await tell(client, pod, told.waits(message), now)
         try:
             patch = told.unschedulable(message, now)
-            await client.patch(f"{told.pod_path(pod)}/status", patch, STRATEGIC)
+            await client.patch(f"{path_of(PODS, pod)}/status", patch, STRATEGIC)
         except Refused as refused:
             log.info("a pod's status was not changed", reason=refused.message)
 

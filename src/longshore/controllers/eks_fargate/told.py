@@ -1,13 +1,11 @@
 """What Fargate's scheduler writes about pods into their cluster; pure."""
 
-import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 from longshore.base.clock import rfc_3339
 from longshore.kubernetes.fargate import COMPUTE_TYPE, PROVISIONED, SCHEDULER, Size
+from longshore.kubernetes.objects import Object, Said
 
-Object = Mapping[str, Any]
 KUBE_PROXY = "eks:kube-proxy-fargate"
 PROXY_BINDING_PATH = f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{KUBE_PROXY}"
 PROXY_BINDING = {
@@ -29,15 +27,6 @@ PROXY_BINDING = {
 }
 """Lets the kube-proxies of Fargate's machines, which are their kubelets' users, see Services."""
 NODE_SELECTOR = f"{COMPUTE_TYPE}=fargate"
-
-
-def pod_path(pod: Object) -> str:
-    metadata = pod["metadata"]
-    return f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
-
-
-def events_path(pod: Object) -> str:
-    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/events"
 
 
 def binding(pod: Object, node: str, size: Size) -> dict[str, Any]:
@@ -75,26 +64,5 @@ def unschedulable(message: str, now: float) -> dict[str, Any]:
     return {"status": {"conditions": [condition]}}
 
 
-def event(pod: Object, message: str, now: float) -> dict[str, Any]:
-    """The event that says so; telling it twice makes no other one."""
-    metadata = pod["metadata"]
-    unique = hashlib.sha256(f"{metadata['uid']} {message}".encode()).hexdigest()[:16]
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{metadata['name']}.{unique}", "namespace": metadata["namespace"]},
-        "involvedObject": {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "uid": metadata["uid"],
-        },
-        "type": "Warning",
-        "reason": "FailedScheduling",
-        "message": message,
-        "source": {"component": SCHEDULER},
-        "firstTimestamp": rfc_3339(now),
-        "lastTimestamp": rfc_3339(now),
-        "count": 1,
-    }
+def waits(message: str) -> Said:
+    return Said("Pod", SCHEDULER, "FailedScheduling", message, warning=True)

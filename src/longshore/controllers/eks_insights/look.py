@@ -9,9 +9,9 @@ import msgspec
 from longshore.controllers.eks_insights.facts import Part
 from longshore.controllers.eks_insights.uses import group_of, requested
 from longshore.kubernetes.client import Client
+from longshore.kubernetes.objects import NODES
 from longshore.model.eks_insights import ApiUse
 
-NODES = "/api/v1/nodes"
 PODS = "/api/v1/namespaces/kube-system/pods"
 PROXIES = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
 PROXY = "kube-proxy"

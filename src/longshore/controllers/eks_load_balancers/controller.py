@@ -1,6 +1,6 @@
 """The loop: one key for each cluster."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from longshore.balancing import Place
@@ -22,6 +22,7 @@ from longshore.controllers.eks_load_balancers.wanted import (
 )
 from longshore.controllers.interface import Surroundings
 from longshore.kubernetes.client import Client, Event, Refused
+from longshore.kubernetes.objects import NODES, SERVICES, Object, Said, path_of, tell
 from longshore.model.eks import CLUSTER, CLUSTER_STATUS, Cluster, ClusterStatus
 from longshore.model.elbv2 import LOAD_BALANCER, LOAD_BALANCER_STATUS, LoadBalancer
 from longshore.model.errors import AwsError
@@ -29,8 +30,6 @@ from longshore.model.instances import INSTANCE, INSTANCE_STATUS, state_of
 from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader
 
-SERVICES = "/api/v1/services"
-NODES = "/api/v1/nodes"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 LOOK_SECONDS = 2.0
 """How often a cluster is looked at whose Services have load balancers: their targets are no
@@ -38,7 +37,7 @@ Services."""
 IDLE_SECONDS, WATCHED_SECONDS = 5.0, 30.0
 """How often another one, before its Services are watched and since."""
 CHANGED = 409
-Object = Mapping[str, Any]
+SOURCE, FAILED = "service-controller", "SyncLoadBalancerFailed"
 log = logger(__name__)
 
 
@@ -142,7 +141,7 @@ class EksLoadBalancers:
         try:
             if not service["metadata"].get("deletionTimestamp"):
                 await objects.put_hostname(client, service, "")
-                service = await client.get(objects.path_of(service))
+                service = await client.get(path_of(SERVICES, service))
             await objects.put_finalizer(client, service, wanted=False)
             await self._say(key, client, service, "DeletedLoadBalancer", "Deleted load balancer")
         except Refused as refused:
@@ -166,7 +165,7 @@ class EksLoadBalancers:
         except (Unsupported, AwsError) as failure:
             said = failure.message if isinstance(failure, AwsError) else str(failure)
             reason = f"Error syncing load balancer: failed to ensure load balancer: {said}"
-            await self._say(key, client, service, "SyncLoadBalancerFailed", reason)
+            await self._say(key, client, service, FAILED, reason)
         except Refused as refused:
             # It was changed, or is gone, since it was listed: the next look tells.
             if refused.status != CHANGED and not refused.is_absence:
@@ -223,7 +222,7 @@ class EksLoadBalancers:
         state, reason = records.state_of(self._store.reader, key, balancer)
         if reason:
             said = f"Error syncing load balancer: failed to ensure load balancer: {reason}"
-            await self._say(key, client, service, "SyncLoadBalancerFailed", said)
+            await self._say(key, client, service, FAILED, said)
         elif state == "active":
             await objects.put_hostname(client, service, balancer.dns_name)
             await self._say(key, client, service, "EnsuredLoadBalancer", "Ensured load balancer")
@@ -237,10 +236,9 @@ class EksLoadBalancers:
         if told.get(owner) == message:
             return
         told[owner] = message
-        try:
-            await objects.tell(client, service, self._clock.now(), reason, message)
-        except Refused as refused:
-            log.info("an event was refused", reason=refused.message)
+        failed = reason == FAILED
+        said = Said("Service", SOURCE, reason, message, warning=failed, anew=True)
+        await tell(client, service, said, self._clock.now())
 
 
 def _is_ours(event: Event) -> bool:

@@ -12,9 +12,9 @@ from longshore.base.logs import logger
 from longshore.controllers.eks_nodegroup.scene import Node
 from longshore.controllers.eks_nodegroup.user_data import EFFECTS, NODEGROUP_LABEL
 from longshore.kubernetes.client import Client, Refused
+from longshore.kubernetes.objects import NODES, PODS, path_of
 from longshore.model.eks_parts import Drain, Taint
 
-NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 MARK = "eks.amazonaws.com/cordoned"
 """The annotation of nodes that an update has made unschedulable."""
@@ -168,7 +168,7 @@ async def _evict(client: Client, pod: Object) -> None:
         "deleteOptions": {"preconditions": {"uid": pod["metadata"].get("uid")}},
     }
     try:
-        await client.create(f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", body)
+        await client.create(f"{path_of(PODS, pod)}/eviction", body)
     except Refused as refused:
         # Whatever else is wrong with one pod keeps no other from leaving; it is asked again.
         if not (refused.is_absence or refused.status in {BUSY, TOO_MANY, 500}):
@@ -176,12 +176,8 @@ async def _evict(client: Client, pod: Object) -> None:
 
 
 async def _delete(client: Client, pod: Object) -> None:
-    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-    uid = pod["metadata"].get("uid")
     try:
-        await client.delete(
-            f"/api/v1/namespaces/{namespace}/pods/{name}", preconditions={"uid": uid}
-        )
+        await client.delete(path_of(PODS, pod), preconditions={"uid": pod["metadata"].get("uid")})
     except Refused as refused:
         if refused.status != BUSY:
             raise

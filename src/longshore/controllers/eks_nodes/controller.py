@@ -9,9 +9,10 @@ from longshore.controllers.cluster_clients import ClusterClients
 from longshore.controllers.cluster_watches import ClusterWatches, Watched
 from longshore.controllers.eks_nodes import serving
 from longshore.controllers.eks_nodes.instances import instances_of, is_gone, name_of, named
-from longshore.controllers.eks_nodes.leaving import NODES, leave
+from longshore.controllers.eks_nodes.leaving import leave
 from longshore.controllers.interface import Surroundings
 from longshore.kubernetes.client import Client, Event, Refused
+from longshore.kubernetes.objects import NODES
 from longshore.model.eks import CLUSTER, CLUSTER_STATUS, Cluster, ClusterStatus
 from longshore.model.instances import INSTANCE, INSTANCE_STATUS, Instance
 from longshore.model.kind import Kind

@@ -13,8 +13,8 @@ from typing import Any
 from longshore.base.clock import rfc_3339
 from longshore.base.logs import logger
 from longshore.kubernetes.client import Client, Refused
+from longshore.kubernetes.objects import NODES, PODS, path_of
 
-NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
 ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 LONGEST_SECONDS = 360.0
@@ -82,9 +82,7 @@ async def _forget(client: Client, pods: Sequence[Object]) -> None:
     """Have none of these: what replaces them need not wait for the collector of such pods, who
     leaves them for a minute."""
     for pod in pods:
-        metadata = pod["metadata"]
-        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
-        only = {"uid": metadata["uid"]}
+        path, only = path_of(PODS, pod), {"uid": pod["metadata"]["uid"]}
         try:
             await client.delete(path, gracePeriodSeconds=0, preconditions=only)
         except Refused as refused:

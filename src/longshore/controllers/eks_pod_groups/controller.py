@@ -7,12 +7,13 @@ from typing import Any
 from longshore.base.logs import logger
 from longshore.controllers.cluster_clients import ClusterClients, begun_cluster
 from longshore.controllers.eks_nodes.instances import instances_of, name_of, state
-from longshore.controllers.eks_pod_groups import interfaces, plan, told
+from longshore.controllers.eks_pod_groups import interfaces, plan
 from longshore.controllers.interface import Surroundings
 from longshore.controllers.pods_own_groups import groups_in
 from longshore.instances import instance_type
 from longshore.kubernetes import pod_groups
 from longshore.kubernetes.client import Client, Refused
+from longshore.kubernetes.objects import NODES, PODS, Said, path_of, tell
 from longshore.model.ec2 import NETWORK_INTERFACE, NetworkInterface
 from longshore.model.eks import (
     CLUSTER,
@@ -26,7 +27,8 @@ from longshore.model.kind import Kind
 from longshore.store.interface import Change, Key, Reader
 
 MANAGER = "eks"
-NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
+COMPONENT = "vpc-resource-controller"
+ALLOCATED, FAILED = "ResourceAllocated", "BranchAllocationFailed"
 PLUGIN = "/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node"
 SOON_SECONDS = 1.0
 """How often pods are looked at where a cluster has policies, or interfaces of pods."""
@@ -213,7 +215,7 @@ class EksPodGroups:
             )
         except AwsError as error:
             message = f"failed to allocate branch ENI to pod: {error.code}: {error.message}"
-            await self._tell(client, pod, told.FAILED, message)
+            await self._tell(client, pod, FAILED, message)
             return
         log.info("a pod got an interface", cluster=key.name, network_interface_id=made.id)
         await self._annotate(key, client, pod, made)
@@ -223,25 +225,20 @@ class EksPodGroups:
     ) -> None:
         metadata = pod["metadata"]
         text = interfaces.annotation(self._store.reader, key, interface)
-        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
         # Another pod of this name is another pod.
         change = {"metadata": {"uid": metadata["uid"], "annotations": {pod_groups.RESOURCE: text}}}
         try:
-            await client.patch(path, change)
+            await client.patch(path_of(PODS, pod), change)
         except Refused as refused:
             log.info("a pod was not told of its interface", reason=refused.message)
             return
-        await self._tell(client, pod, told.ALLOCATED, f"Allocated {text} to the pod")
+        await self._tell(client, pod, ALLOCATED, f"Allocated {text} to the pod")
 
     async def _tell(
         self, client: Client, pod: Mapping[str, Any], reason: str, message: str
     ) -> None:
-        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/events"
-        try:
-            await client.create(path, told.event(pod, reason, message, self._clock.now()))
-        except Refused as refused:
-            if refused.reason != "AlreadyExists":
-                log.info("an event was not told", reason=refused.message)
+        said = Said("Pod", COMPONENT, reason, message, warning=reason == FAILED)
+        await tell(client, pod, said, self._clock.now())
 
     async def _follow(self, key: Key, interface: NetworkInterface) -> None:
         """Have an interface where its node's is, which a stopped instance's is not."""
